@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The agent: looks after one guest on a host. Shared state of its files.
+ *
+ * DOC: Theory of Operation. godwitd orders the agent to prepare; prepare.c makes the guest's namespaces and a child
+ * that will become the guest. The link arrives as a file descriptor; the image that comes through it is put into the
+ * child (src/image/build), start.c fences it with the seccomp filter and, at GO, lets it run. From then on one loop
+ * serves system calls (calls.c), page faults (faults.c), the link (link.c) and stops of the guest (leave.c). All that
+ * an agent can do besides is to freeze the guest and give its image; who takes it is not its business. Must not: touch
+ * memory of the guest that it may have to supply itself (memory.c makes it present first), nor let the guest run when
+ * the link is gone.
+ */
+#ifndef GODWIT_GUEST_AGENT_H
+#define GODWIT_GUEST_AGENT_H
+
+#include <sys/epoll.h>
+#include "../base/loop.h"
+#include "../image/build.h"
+#include "../link/link.h"
+#include "../syscalls/syscalls.h"
+
+enum agent_state {
+	AGENT_IDLE, /* no order yet */
+	AGENT_PREPARED,
+	AGENT_RECEIVING,
+	AGENT_READY, /* built, not running */
+	AGENT_RUNNING,
+	AGENT_FROZEN, /* its image was sent; KILL or RESUME follows */
+	AGENT_STATE__MAX
+};
+
+struct agent_call {
+	bool active; /* a notification is unanswered and the deputy has the call */
+	uint64_t id; /* of the notification */
+	uint64_t seq;
+	unsigned nr;
+	uint64_t args[6];
+};
+
+/* The home's clocks: home = host + offset. Each sample is late by the way here, so the greatest is the best and none
+ * is ever ahead of home: time never steps back when the process returns. */
+struct agent_clock {
+	bool known;
+	int64_t mono, real, boot;
+	int64_t last_mono, last_boot, last_real; /* largest values given out */
+};
+
+struct agent {
+	struct loop *loop;
+	const char *run_dir;
+	enum agent_state state;
+
+	int helper; /* connection to godwitd, -1 while it is away */
+	struct loop_watch *helper_watch;
+	uint64_t mig, link_id;
+	char home[65], host[65];
+	uint8_t psk[64];
+	size_t psk_len;
+	pid_t home_pid;
+
+	pid_t init; /* pid 1 of the guest's pid namespace */
+	struct tracee t; /* the guest */
+	int memfd, uffd, notify, pagemap;
+	uint64_t memfd_dev, memfd_ino;
+	bool track;
+
+	struct link *link;
+	struct loop_watch *link_watch;
+	uint64_t link_heard_ns;
+	struct builder b; /* its target list tells which ranges come from files */
+
+	struct agent_call call;
+	uint64_t seq;
+	bool freeze_wanted; /* home waits for the image */
+	bool home_asked; /* BRING_HOME was sent */
+	int64_t settled; /* restart code of the call that the freeze cut off; 0 = none */
+	struct { /* the call that the guest makes again because a move interrupted it */
+		bool armed;
+		int64_t code;
+		unsigned nr;
+		uint64_t ip;
+	} reissue;
+	struct agent_clock clock;
+	uint64_t fault_window; /* pages to ask for at a fault */
+	uint64_t next_fault; /* address after the last answered request */
+	struct buf segments; /* reused */
+	uint8_t *scratch; /* for page installation */
+};
+
+/* prepare.c: makes namespaces, memfd, userfaultfd and the child; needs privilege, which is dropped at its end. */
+int agent_prepare(struct agent *a, struct err *e) _must_check_;
+
+/* start.c */
+int agent_built(struct agent *a, struct err *e) _must_check_; /* after IMAGE_END: fence the guest */
+int agent_run(struct agent *a, const struct user_regs_struct *regs) _must_check_; /* lets it go from raw registers */
+
+/* calls.c */
+void agent_on_notify(void *arg, int fd, uint32_t events);
+int agent_reply(struct agent *a, const uint8_t *body, size_t n) _must_check_; /* REPLY */
+int agent_bring_home(struct agent *a, unsigned reason, unsigned nr, const char *sentence) _must_check_;
+int agent_answer(struct agent *a, uint64_t id, int64_t ret, uint32_t flags) _must_check_;
+
+/* clock.c */
+void agent_clock_sample(struct agent *a, uint64_t mono, uint64_t real, uint64_t boot);
+/* Home itself has answered a clock_gettime(): what is answered here is not to fall behind it. */
+void agent_clock_told(struct agent *a, const uint64_t args[6]);
+/* Answers clock_gettime, gettimeofday or time; -ENOSYS when the clock is not ours to answer. */
+int agent_clock_call(struct agent *a, unsigned nr, const uint64_t args[6], int64_t *ret) _must_check_;
+
+/* memory.c: guest memory, made present first */
+int agent_mem_read(void *ctx, uint64_t addr, void *p, size_t n);
+int agent_mem_write(void *ctx, uint64_t addr, const void *p, size_t n);
+bool agent_in_file_range(const struct agent *a, uint64_t addr, uint64_t len);
+
+/* faults.c */
+void agent_on_fault(void *arg, int fd, uint32_t events);
+int agent_request_pages(struct agent *a, uint64_t addr) _must_check_;
+int agent_page_reply(struct agent *a, const uint8_t *body, size_t n) _must_check_;
+
+/* leave.c */
+void agent_freeze(struct agent *a); /* FREEZE */
+void agent_on_stop(struct agent *a); /* the guest changed state */
+int agent_resume(struct agent *a) _must_check_; /* RESUME */
+
+/* link.c */
+int agent_link_start(struct agent *a, int fd, struct err *e) _must_check_; /* fd is consumed */
+/* Takes what the link has; with want_page, returns 1 as soon as a PAGE_REPLY was installed. */
+int agent_link_pump(struct agent *a, bool want_page, uint64_t deadline_ns) _must_check_;
+int agent_send(struct agent *a) _must_check_; /* flushes link_out() */
+
+/* main.c */
+void agent_say_status(struct agent *a); /* to godwitd: the guest runs here, with what it uses */
+void agent_end(struct agent *a, int status, const char *fmt, ...) _printf_(3, 4) __attribute__((noreturn));
+
+#endif

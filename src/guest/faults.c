@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Page faults of the guest in ranges that come from files at home.
+ * Promise: each fault is answered with the page of home's mapping, or the guest comes home to have the fault there.
+ * Must not: write into pages that are there already (they may be newer).
+ */
+#include "agent.h"
+
+#include <errno.h>
+#include <linux/userfaultfd.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+
+#include "../base/log.h"
+#include "../wire/reasons.h"
+
+#define WINDOW_MIN 8
+#define WINDOW_MAX 128 /* pages; PAGE_REPLY carries 256 */
+
+int agent_request_pages(struct agent *a, uint64_t addr)
+{
+	const struct image_vma *v = maps_find(&a->b.target, addr);
+	struct wire_page_request m = {.addr = addr};
+	uint64_t pages;
+	int r;
+
+	if (!v || !v->file)
+		return -EFAULT;
+	/* Reading on where the last answer ended: look further ahead; a jump: start small again. */
+	if (addr == a->next_fault && a->fault_window < WINDOW_MAX)
+		a->fault_window *= 2;
+	else if (addr != a->next_fault)
+		a->fault_window = WINDOW_MIN;
+	pages = (v->end - addr) / IMAGE_PAGE;
+	m.pages = (uint32_t)(pages < a->fault_window ? pages : a->fault_window);
+	r = wire_page_request_encode(&m, link_out(a->link));
+	return r < 0 ? r : agent_send(a);
+}
+
+void agent_on_fault(void *arg, int fd, uint32_t events)
+{
+	struct agent *a = arg;
+	struct uffd_msg msg;
+
+	(void)events;
+	while (read(fd, &msg, sizeof(msg)) == sizeof(msg)) {
+		if (msg.event != UFFD_EVENT_PAGEFAULT)
+			continue;
+		if (agent_request_pages(a, msg.arg.pagefault.address & ~(IMAGE_PAGE - 1)) < 0)
+			(void)!agent_bring_home(a, REASON_GUEST_FAULT, 0, "a page of a file could not be fetched");
+	}
+}
+
+/* Copies one run; pages that are there or whose range is gone are left out. */
+static int install(struct agent *a, uint64_t addr, const uint8_t *data, size_t n)
+{
+	while (n) {
+		struct uffdio_copy c = {
+		    .dst = addr, .src = (uintptr_t)data, .len = n, .mode = a->track ? UFFDIO_COPY_MODE_WP : 0};
+		size_t done;
+
+		if (ioctl(a->uffd, UFFDIO_COPY, &c) == 0)
+			return 0;
+		if (c.copy > 0) {
+			done = (size_t)c.copy;
+		} else if (errno == EEXIST || errno == ENOENT) {
+			/* A run that leaves its mapping is refused whole with ENOENT: page by page then. */
+			if (errno == ENOENT && n > IMAGE_PAGE) {
+				int r = install(a, addr, data, IMAGE_PAGE);
+
+				if (r < 0)
+					return r;
+			}
+			done = IMAGE_PAGE;
+		} else if (errno == EAGAIN) {
+			continue;
+		} else {
+			return -errno;
+		}
+		addr += done;
+		data += done;
+		n -= done;
+	}
+	return 0;
+}
+
+int agent_page_reply(struct agent *a, const uint8_t *body, size_t n)
+{
+	struct wire_page_reply m;
+	struct uffdio_range wake;
+	int r = wire_page_reply_decode(&m, body, n);
+
+	if (r < 0 || (m.addr & (IMAGE_PAGE - 1)) || (m.data.len & (IMAGE_PAGE - 1)))
+		return -EPROTO;
+	if (m.error || !m.data.len) {
+		/* Beyond the end of the file: at home the same instruction raises the same SIGBUS. */
+		return agent_bring_home(a, REASON_GUEST_FAULT, 0, "it touched a page that its file does not have");
+	}
+	r = install(a, m.addr, m.data.data, m.data.len);
+	a->next_fault = m.addr + m.data.len;
+	wake = (struct uffdio_range){m.addr, m.data.len};
+	(void)ioctl(a->uffd, UFFDIO_WAKE, &wake);
+	return r;
+}

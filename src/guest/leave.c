@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The guest stops: because home wants its image, because of a fault, or because it has ended.
+ * Promise: an image is only given while home waits for it; after RESUME the guest goes on as if nothing had been.
+ * Must not: end the guest; KILL does, or the end of the agent.
+ */
+#include "agent.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#include "../base/clock.h"
+#include "../base/fault.h"
+#include "../base/prompt.h"
+#include "../image/capture.h"
+#include "../image/x86_64/vdso.h"
+#include "../wire/reasons.h"
+
+/* Turns memfd mappings back into files' ranges, and marks the vdso's copy. */
+static int read_maps(struct agent *a, struct image_maps *m, struct err *e)
+{
+	int r = maps_read(m, a->t.pid, true, e);
+
+	for (size_t i = 0; r == 0 && i < m->n; i++) {
+		struct image_vma *v = &m->v[i];
+		uint64_t offset = v->offset;
+
+		v->flags &= ~(uint32_t)(VMA_UFFD | VMA_MAYWRITE);
+		if (v->start >= a->b.head.vdso_start && v->end <= a->b.head.vdso_end) {
+			v->flags = VMA_VDSO;
+			v->file = 0;
+			v->offset = 0;
+		} else if (v->file && m->files[v->file - 1].dev == a->memfd_dev &&
+			   m->files[v->file - 1].ino == a->memfd_ino) {
+			v->file = (uint32_t)(offset >> BUILD_FILE_SHIFT);
+			v->offset = offset & ((1ULL << BUILD_FILE_SHIFT) - 1);
+		} else if (v->file) {
+			return err_set(e, -EPROTO, "the guest has a mapping that nobody made");
+		}
+	}
+	return r;
+}
+
+/* What the kernel would have done with the interrupted call, as home must see it. */
+static void settle_registers(struct agent *a, struct user_regs_struct *regs)
+{
+	if (a->reissue.armed && regs->rip == a->reissue.ip && regs->orig_rax == ~0ULL) {
+		/* It has not even made the interrupted call again: it still is inside of it. */
+		regs->rip += 2;
+		regs->orig_rax = a->reissue.nr;
+		regs->rax = (uint64_t)a->reissue.code;
+		return;
+	}
+	if ((int64_t)regs->orig_rax < 0 || !image_is_restart((int64_t)regs->rax))
+		return;
+	/* Native calls (futex) and calls that home has not begun are simply made again. */
+	regs->rax = (uint64_t)(a->settled ? a->settled : a->reissue.armed ? a->reissue.code : -ERESTARTNOINTR_);
+}
+
+/* At home the vdso is the kernel's own again: registers that point into our copy are brought out of it. */
+static int leave_vdso(struct agent *a, struct user_regs_struct *regs)
+{
+	uint8_t around[2 * VDSO_ENTRY_SIZE - 1];
+	uint64_t entry;
+	int r;
+
+	if (regs->rip - a->b.head.vdso_start >= a->b.head.vdso_end - a->b.head.vdso_start)
+		return 0;
+	r = tracee_read(&a->t, regs->rip - 7, around, sizeof(around));
+	if (r < 0)
+		return r;
+	switch (vdso_place(around, regs->rip, &entry)) {
+	case VDSO_RESTART:
+		regs->rip = entry;
+		return 0;
+	case VDSO_RETURN:
+		if ((int64_t)regs->orig_rax >= 0 && image_is_restart((int64_t)regs->rax)) {
+			regs->orig_rax = ~0ULL;
+			regs->rip = entry;
+			return 0;
+		}
+		r = tracee_read(&a->t, regs->rsp, &regs->rip, sizeof(regs->rip));
+		regs->rsp += 8;
+		return r;
+	default:
+		return 0; /* the ELF header is read as data, never run */
+	}
+}
+
+static int capture_guest(struct agent *a, struct err *e)
+{
+	struct image_head *h = &a->b.head;
+	struct image_maps m;
+	struct capture c = {.t = &a->t, .maps = &m, .pagemap_fd = a->pagemap, .track = a->track};
+	struct user_regs_struct raw;
+	int64_t brk;
+	int r;
+
+	maps_init(&m);
+	r = capture_head(&a->t, h, e);
+	if (r == 0)
+		settle_registers(a, &h->regs);
+	/* int3: the trap is raised again at home by the same instruction. */
+	if (r == 0 && a->t.stop == TRACEE_SIGNAL && a->t.sig == SIGTRAP && a->t.info.si_code == SI_KERNEL)
+		h->regs.rip -= 1;
+	if (r == 0)
+		r = leave_vdso(a, &h->regs);
+	raw = h->regs;
+	if (r == 0)
+		r = read_maps(a, &m, e);
+	if (r == 0 && !a->t.syscall_ip)
+		r = tracee_find_syscall(&a->t, h->vdso_start, h->vdso_end);
+	if (r == 0)
+		r = tracee_syscall(&a->t, &brk, SYS_brk, 0, 0, 0, 0, 0, 0);
+	if (r == 0) {
+		h->mm.brk = (uint64_t)brk;
+		h->regs = raw;
+		r = capture_send(&c, h, a->link, e);
+	}
+	if (r < 0 && e && !e->code)
+		(void)err_set(e, r, "the guest cannot be taken apart: %s", strerror(-r));
+	maps_release(&m);
+	return r;
+}
+
+static void give_image(struct agent *a)
+{
+	struct err e = {0};
+	int r = capture_guest(a, &e);
+
+	if (r < 0)
+		agent_end(a, 1, "the image could not be given: %s", e.code ? e.text : strerror(-r));
+	if (fault_point(FAULT_GUEST_IMAGE_SENT) < 0)
+		agent_end(a, 1, "fault point guest-image-sent");
+	a->link_heard_ns = clock_mono_ns(); /* sending may have taken long */
+	a->freeze_wanted = false;
+	a->home_asked = false;
+	a->settled = 0;
+	a->reissue.armed = false;
+	a->state = AGENT_FROZEN;
+}
+
+void agent_freeze(struct agent *a)
+{
+	a->freeze_wanted = true;
+	prompt_raise(a->t.pid, NULL);
+	if (a->state == AGENT_READY || a->state == AGENT_FROZEN || a->t.stop != TRACEE_RUNNING) {
+		if (!a->call.active)
+			give_image(a);
+		return;
+	}
+	/* While the deputy has a call, the stop follows the answer: a killable wait cannot be interrupted. */
+	if (tracee_interrupt(&a->t) < 0)
+		agent_on_stop(a);
+}
+
+int agent_resume(struct agent *a)
+{
+	if (a->state == AGENT_RUNNING && a->freeze_wanted) {
+		/* Home could not interrupt the call that the guest waits for. A stop that still comes is passed over.
+		 */
+		a->freeze_wanted = false;
+		prompt_restore(a->t.pid, &(struct prompt_saved){.nice = 0, .raised = 1});
+		return a->t.stop == TRACEE_RUNNING ? 0 : tracee_resume(&a->t, TRACEE_CONT, 0);
+	}
+	if (a->state != AGENT_FROZEN)
+		return -EPROTO;
+	return agent_run(a, &a->b.head.regs);
+}
+
+static void guest_died(struct agent *a)
+{
+	struct wire_guest_died m = {.status = a->t.status};
+
+	if (wire_guest_died_encode(&m, link_out(a->link)) == 0)
+		(void)!agent_send(a);
+	agent_end(a, 0, "guest %d was killed on this node (status %#x)", a->home_pid, a->t.status);
+}
+
+void agent_on_stop(struct agent *a)
+{
+	char text[100];
+
+	while (tracee_poll(&a->t) > 0) {
+		switch (a->t.stop) {
+		case TRACEE_ENDED:
+			if (a->link)
+				guest_died(a);
+			agent_end(a, 1, "the guest ended before it ran");
+		case TRACEE_SIGNAL:
+		case TRACEE_STEP:
+			if (a->freeze_wanted && !a->call.active) {
+				give_image(a);
+				break;
+			}
+			(void)snprintf(text, sizeof(text), "signal %d at address %p", a->t.sig, a->t.info.si_addr);
+			if (!a->freeze_wanted && agent_bring_home(a, REASON_GUEST_FAULT, 0, text) < 0)
+				agent_end(a, 1, "the link failed");
+			break;
+		default:
+			if (a->freeze_wanted && !a->call.active)
+				give_image(a);
+			else if (!a->home_asked && !a->freeze_wanted && tracee_resume(&a->t, TRACEE_CONT, 0) < 0)
+				agent_end(a, 1, "the guest cannot be resumed");
+			break;
+		}
+	}
+}

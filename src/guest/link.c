@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The agent's end of the link.
+ * Promise: when the link is lost, so is the guest, at once. Must not: let a frame that comes in the wrong state pass.
+ */
+#include "agent.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "../base/clock.h"
+#include "../base/fault.h"
+#include "../base/log.h"
+#include "../base/file.h"
+#include "../wire/reasons.h"
+
+#define HANDSHAKE_NS (10 * NSEC_PER_SEC)
+#define SEND_NS (30 * NSEC_PER_SEC)
+#define SILENCE_NS (20 * NSEC_PER_SEC) /* home sends LINK_PING each second */
+#define FROZEN_SILENCE_NS (180 * NSEC_PER_SEC) /* but not while it passes an image on */
+
+int agent_send(struct agent *a)
+{
+	struct err e;
+	int r = link_flush_wait(a->link, clock_mono_ns() + SEND_NS, &e);
+
+	if (r < 0)
+		agent_end(a, 1, "the link to %s was lost: %s", a->home, e.text);
+	return 0;
+}
+
+static int send_fail(struct agent *a, const struct err *e)
+{
+	struct wire_image_fail m = {
+	    .error = e->code, .reason = e->reason ? e->reason : REASON_INTERNAL, .sentence = wire_str(e->text)};
+
+	if (wire_image_fail_encode(&m, link_out(a->link)) == 0)
+		(void)!agent_send(a);
+	agent_end(a, 1, "process %d could not be built: %s", a->home_pid, e->text);
+}
+
+static int image_frame(struct agent *a, const struct wire_header *h, const uint8_t *body)
+{
+	struct err e = {0};
+	int r = h->type == WIRE_IMAGE_BEGIN && fault_point(FAULT_GUEST_IMAGE) < 0
+		    ? err_reason(&e, REASON_FAULT, -EIO, "fault point guest-image")
+		    : builder_frame(&a->b, h, body, &e);
+
+	if (r == 1) {
+		r = agent_built(a, &e);
+		if (r == 0 && fault_point(FAULT_GUEST_BUILT) < 0)
+			r = err_reason(&e, REASON_FAULT, -EIO, "fault point guest-built");
+		if (r == 0)
+			r = wire_image_ready_encode(&(struct wire_image_ready){0}, link_out(a->link));
+		if (r == 0)
+			return agent_send(a);
+		if (!e.code)
+			(void)err_set(&e, r, "the guest cannot be started: %s", strerror(-r));
+	}
+	return r < 0 ? send_fail(a, &e) : 0;
+}
+
+static int go(struct agent *a, const uint8_t *body, size_t n)
+{
+	struct wire_go m;
+	int r = wire_go_decode(&m, body, n);
+
+	if (r < 0 || a->state != AGENT_READY)
+		return -EPROTO;
+	agent_clock_sample(a, m.home_mono_ns, m.home_real_ns, m.home_boot_ns);
+	if (fault_point(FAULT_GUEST_GO) < 0)
+		agent_end(a, 1, "fault point guest-go");
+	r = agent_run(a, &a->b.head.regs);
+	agent_say_status(a);
+	if (r == 0 && fault_point(FAULT_GUEST_STARTED) < 0)
+		agent_end(a, 1, "fault point guest-started");
+	if (r == 0)
+		r = wire_started_encode(&(struct wire_started){0}, link_out(a->link));
+	return r < 0 ? r : agent_send(a);
+}
+
+static int pong(struct agent *a, const uint8_t *body, size_t n)
+{
+	struct wire_link_ping m;
+	struct wire_link_pong out;
+	struct proc_stat st;
+	int r = wire_link_ping_decode(&m, body, n);
+
+	if (r < 0)
+		return r;
+	agent_clock_sample(a, m.home_mono_ns, m.home_real_ns, m.home_boot_ns);
+	out = (struct wire_link_pong){.id = m.id};
+	if (proc_read_stat(a->t.pid, &st) == 0) {
+		out.cpu_us = (st.utime + st.stime) * (1000000 / (uint64_t)sysconf(_SC_CLK_TCK));
+		out.rss = (uint64_t)st.rss_pages * IMAGE_PAGE;
+	}
+	r = wire_link_pong_encode(&out, link_out(a->link));
+	return r < 0 ? r : agent_send(a);
+}
+
+static int hello(struct agent *a, const uint8_t *body, size_t n)
+{
+	struct wire_link_hello m;
+	struct wire_link_hello mine = {.protocol = WIRE_PROTOCOL, .mig = a->mig};
+	int r = wire_link_hello_decode(&m, body, n);
+
+	if (r < 0 || a->state != AGENT_PREPARED || m.protocol != WIRE_PROTOCOL || m.mig != a->mig)
+		return -EPROTO;
+	if (fault_point(FAULT_GUEST_HELLO) < 0)
+		agent_end(a, 1, "fault point guest-hello");
+	a->state = AGENT_RECEIVING;
+	r = wire_link_hello_encode(&mine, link_out(a->link));
+	return r < 0 ? r : agent_send(a);
+}
+
+static int frame(struct agent *a, const struct wire_header *h, const uint8_t *body)
+{
+	size_t n = h->length;
+
+	switch (h->type) {
+	case WIRE_LINK_HELLO:
+		return hello(a, body, n);
+	case WIRE_IMAGE_BEGIN:
+	case WIRE_IMAGE_VMAS:
+	case WIRE_IMAGE_PAGES:
+	case WIRE_IMAGE_END:
+		return a->state == AGENT_RECEIVING ? image_frame(a, h, body) : -EPROTO;
+	case WIRE_GO:
+		return go(a, body, n);
+	case WIRE_REPLY:
+		return agent_reply(a, body, n);
+	case WIRE_PAGE_REPLY:
+		return a->state >= AGENT_READY ? agent_page_reply(a, body, n) : -EPROTO;
+	case WIRE_FREEZE:
+		if (a->state < AGENT_READY)
+			return -EPROTO;
+		if (fault_point(FAULT_GUEST_FREEZE) < 0)
+			agent_end(a, 1, "fault point guest-freeze");
+		agent_freeze(a);
+		return 0;
+	case WIRE_RESUME:
+		return agent_resume(a);
+	case WIRE_KILL:
+		agent_end(a, 0, "guest %d has left", a->home_pid);
+	case WIRE_LINK_PING:
+		return pong(a, body, n);
+	default:
+		return -EPROTO;
+	}
+}
+
+int agent_link_pump(struct agent *a, bool want_page, uint64_t deadline_ns)
+{
+	if (want_page && !deadline_ns)
+		deadline_ns = clock_mono_ns() + SEND_NS;
+	for (;;) {
+		struct wire_header h;
+		const uint8_t *body;
+		struct err e = {0};
+		int r = want_page ? link_recv_wait(a->link, deadline_ns, &h, &body, &e)
+				  : link_recv(a->link, &h, &body, &e);
+
+		if (r < 0)
+			agent_end(a, 1, "the link to %s was lost: %s", a->home, e.code ? e.text : strerror(-r));
+		if (r == 0)
+			return 0;
+		a->link_heard_ns = clock_mono_ns();
+		r = frame(a, &h, body);
+		if (r < 0)
+			agent_end(a, 1, "message %s from %s is not understood: %s", wire_type_name(h.type), a->home,
+				  strerror(-r));
+		if (want_page && h.type == WIRE_PAGE_REPLY)
+			return 1;
+		/* More may be in the socket: then epoll says so. Asking it here would be one call more for each answer.
+		 */
+		if (!want_page && !link_pending(a->link))
+			return 0;
+	}
+}
+
+static void on_link(void *arg, int fd, uint32_t events)
+{
+	(void)fd;
+	(void)events;
+	(void)!agent_link_pump(arg, false, 0);
+}
+
+static void on_watch(void *arg)
+{
+	struct agent *a = arg;
+
+	uint64_t limit = a->state == AGENT_FROZEN ? FROZEN_SILENCE_NS : SILENCE_NS;
+
+	if (clock_mono_ns() - a->link_heard_ns > limit)
+		agent_end(a, 1, "nothing was heard from %s for %llu s", a->home, limit / NSEC_PER_SEC);
+	agent_say_status(a);
+	if (!loop_add_timer(a->loop, clock_mono_ns() + NSEC_PER_SEC, on_watch, a))
+		agent_end(a, 1, "out of memory");
+}
+
+int agent_link_start(struct agent *a, int fd, struct err *e)
+{
+	char identity[20];
+	int r;
+
+	(void)snprintf(identity, sizeof(identity), "%016" PRIx64, a->link_id);
+	r = link_new_psk(&a->link, fd, true, identity, a->psk, a->psk_len, e);
+	if (r < 0) {
+		(void)close(fd);
+		return r;
+	}
+	r = link_handshake_wait(a->link, clock_mono_ns() + HANDSHAKE_NS, e);
+	if (r < 0)
+		return r;
+	link_set_accept(a->link, WIRE_FROM_SHEPHERD);
+	a->link_heard_ns = clock_mono_ns();
+	a->link_watch = loop_add_fd(a->loop, link_fd(a->link), EPOLLIN, on_link, a);
+	if (!a->link_watch)
+		return err_set(e, -ENOMEM, "out of memory");
+	on_watch(a);
+	return agent_link_pump(a, false, 0); /* what came together with the handshake */
+}

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The agent's access to the guest's memory.
+ * Promise: a page that still has to come from home is fetched first, so that the agent never waits for itself.
+ * Must not: be used before the guest was built.
+ */
+#include "agent.h"
+
+#include <errno.h>
+
+#include "../image/pages.h"
+
+bool agent_in_file_range(const struct agent *a, uint64_t addr, uint64_t len)
+{
+	/* The ranges at the time of building: what the guest has unmapped since is found absent below. */
+	for (uint64_t p = addr & ~(IMAGE_PAGE - 1); p < addr + len; p += IMAGE_PAGE) {
+		const struct image_vma *v = maps_find(&a->b.target, p);
+
+		if (v && v->file)
+			return true;
+		/* Skip to the end of what was found; gaps are walked page by page, calls' buffers are short. */
+		if (v)
+			p = v->end - IMAGE_PAGE;
+	}
+	return false;
+}
+
+static int make_present(struct agent *a, uint64_t addr, size_t n)
+{
+	if (!n || addr + n < addr || addr + n > IMAGE_TASK_END)
+		return n ? -EFAULT : 0;
+	if (!agent_in_file_range(a, addr, n))
+		return 0;
+	for (uint64_t p = addr & ~(IMAGE_PAGE - 1); p < addr + n; p += IMAGE_PAGE) {
+		const struct image_vma *v = maps_find(&a->b.target, p);
+		int r;
+
+		if (!v || !v->file)
+			continue;
+		r = pages_present(a->pagemap, p);
+		if (r == 0)
+			r = agent_request_pages(a, p);
+		if (r == 0)
+			r = agent_link_pump(a, true, 0);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+int agent_mem_read(void *ctx, uint64_t addr, void *p, size_t n)
+{
+	struct agent *a = ctx;
+
+	return make_present(a, addr, n) < 0 || tracee_read(&a->t, addr, p, n) < 0 ? -EFAULT : 0;
+}
+
+int agent_mem_write(void *ctx, uint64_t addr, const void *p, size_t n)
+{
+	struct agent *a = ctx;
+
+	return make_present(a, addr, n) < 0 || tracee_write(&a->t, addr, p, n) < 0 ? -EFAULT : 0;
+}

@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * From a host to home.
+ * Promise: the guest on the host is ended only after the process is whole again at home; a failure before that leaves
+ * it on the host. Afterwards nothing of the shepherd is left in the process. Must not: lose the signal that it came
+ * home for.
+ */
+#include "shepherd.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "../base/clock.h"
+#include "../base/fault.h"
+#include "../base/log.h"
+#include "../wire/reasons.h"
+
+#define STALL_NS (30 * NSEC_PER_SEC)
+#define LEAVE_NS (5 * NSEC_PER_SEC)
+
+/* Receives the image into the deputy. */
+static int rebuild(struct shepherd *s, struct builder *b, struct err *e)
+{
+	for (;;) {
+		struct wire_header h;
+		const uint8_t *body;
+		int r = shepherd_recv(s->link, &h, &body, clock_mono_ns() + STALL_NS, e);
+
+		if (r < 0)
+			deputy_lost(s, e->text); /* the only whole copy was there */
+		r = shepherd_stray_frame(s, &h, body);
+		if (r < 0)
+			return err_reason(e, REASON_PROTOCOL, r, "the host sends what it must not");
+		if (r > 0)
+			continue;
+		r = builder_frame(b, &h, body, e);
+		if (r != 0)
+			return r < 0 ? r : 0;
+	}
+}
+
+/* The rest of an image that could not be built has still to be taken off the link. */
+static void drain_image(struct shepherd *s)
+{
+	struct wire_header h;
+	const uint8_t *body;
+	struct err e;
+
+	do {
+		if (shepherd_recv(s->link, &h, &body, clock_mono_ns() + STALL_NS, &e) < 0)
+			deputy_lost(s, e.text);
+	} while (h.type != WIRE_IMAGE_END);
+}
+
+static bool is_stop(int sig)
+{
+	return sig == SIGSTOP || sig == SIGTSTP || sig == SIGTTIN || sig == SIGTTOU;
+}
+
+/* Generating a stop signal throws away a SIGCONT that waits, kernel/signal.c prepare_signal(). A SIGCONT that came
+ * after the stop signal was held has undone it: then there is nothing to deliver. */
+static bool undone(struct shepherd *s)
+{
+	return is_stop(s->held.si_signo) && inspect_pending(s->pid, SIGCONT);
+}
+
+/* Queues the held signal anew, with everything that its siginfo says: only the process itself may do that (a sender's
+ * si_code may not be forged by others, rt_tgsigqueueinfo(2)). It stays blocked until the process goes on. SIGSTOP
+ * cannot be blocked: it is sent last, by stop_again(). */
+static int requeue_signal(struct shepherd *s, struct err *e)
+{
+	pid_t self = s->facts.inner_pid;
+	int64_t at = 0, v = 0;
+	int r;
+
+	if (!s->signal_held || s->held.si_signo == SIGSTOP || undone(s))
+		return 0;
+	r = tracee_syscall(&s->t, &at, SYS_mmap, 0, IMAGE_PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+			   ~0ULL, 0);
+	if (r == 0)
+		r = tracee_write(&s->t, (uint64_t)at, &s->held, sizeof(s->held));
+	if (r == 0)
+		r = tracee_syscall(&s->t, &v, SYS_rt_tgsigqueueinfo, (uint64_t)self, (uint64_t)self,
+				   (uint64_t)s->held.si_signo, (uint64_t)at, 0, 0);
+	if (r == 0 && v < 0)
+		r = (int)v;
+	if (r == 0)
+		r = tracee_syscall(&s->t, &v, SYS_munmap, (uint64_t)at, IMAGE_PAGE, 0, 0, 0, 0);
+	return r < 0 ? err_set(e, r, "signal %d cannot be queued again: %s", s->held.si_signo, strerror(-r)) : 0;
+}
+
+/* Inside get_signal(), so that the process stops before it makes a step. */
+static void stop_again(struct shepherd *s)
+{
+	if (s->signal_held && s->held.si_signo == SIGSTOP && !undone(s))
+		(void)kill(s->pid, SIGSTOP);
+}
+
+/* A call that sleeps in the kernel's restart block with its buffers in our scratch memory, which is now gone. */
+static void mend_restart(struct shepherd *s, struct image_head *h)
+{
+	if ((int64_t)h->regs.orig_rax >= 0 && (int64_t)h->regs.rax == -ERESTART_RESTARTBLOCK_ &&
+	    (!s->restart.live || s->restart.in_scratch))
+		h->regs.rax = (uint64_t)-ERESTARTNOINTR_;
+}
+
+static int make_whole(struct shepherd *s, struct builder *b, struct err *e)
+{
+	int r = tracee_mask_all(&s->t);
+
+	if (r == 0)
+		r = builder_init_deputy(b, &s->t, &s->maps);
+	if (r == 0)
+		r = rebuild(s, b, e);
+	if (r == 0)
+		r = builder_finish(b, e);
+	if (r == 0)
+		r = requeue_signal(s, e);
+	if (r == 0 && fault_point(FAULT_SHEP_REBUILT) < 0)
+		r = err_reason(e, REASON_FAULT, -EIO, "fault point shep-rebuilt");
+	if (r < 0 && !e->code)
+		(void)err_set(e, r, "the process cannot be made whole at home: %s", strerror(-r));
+	return r;
+}
+
+/* The guest goes on where it was; the deputy becomes one again. */
+static void stay_away(struct shepherd *s, struct builder *b, const struct err *e)
+{
+	struct err again = {0};
+
+	log_warn("process %d stays on %s: %s", s->pid, s->host, e->text);
+	shepherd_say_moved(s, e, 0);
+	if (!b->complete)
+		drain_image(s);
+	/* What was rebuilt so far has the image's mappings: drop their memory again. */
+	s->head.rseq = b->head.rseq; /* registered again, if it came so far */
+	if (maps_read(&s->maps, s->pid, true, &again) < 0 || deputy_make(s, &again) < 0 ||
+	    wire_resume_encode(&(struct wire_resume){0}, link_out(s->link)) < 0)
+		deputy_lost(s, again.text);
+	(void)!shepherd_send(s);
+	s->moving = false;
+	s->want_home = false;
+	s->heard_ns = clock_mono_ns();
+	builder_release(b);
+}
+
+void shepherd_come_home(struct shepherd *s, unsigned reason)
+{
+	struct builder *b = calloc(1, sizeof(*b));
+	struct err e = {0};
+	uint64_t freeze_ns;
+	int r;
+
+	if (!b)
+		deputy_lost(s, "out of memory");
+	if (reason == REASON_SIGNAL || reason == REASON_REQUESTED) {
+		s->brought_home += reason == REASON_SIGNAL;
+		s->last_home_reason = reason;
+	}
+	r = shepherd_freeze_guest(s, &e);
+	if (r < 0) {
+		log_warn("process %d stays on %s: %s", s->pid, s->host, e.text);
+		shepherd_say_moved(s, &e, 0);
+		free(b);
+		return;
+	}
+	prompt_raise(s->pid, &s->prompt);
+	r = make_whole(s, b, &e);
+	prompt_restore(s->pid, &s->prompt);
+	if (r < 0) {
+		stay_away(s, b, &e);
+		free(b);
+		return;
+	}
+	mend_restart(s, &b->head);
+	if (wire_kill_encode(&(struct wire_kill){0}, link_out(s->link)) == 0)
+		(void)!link_flush_wait(s->link, clock_mono_ns() + NSEC_PER_SEC, &e);
+	if (fault_point(FAULT_SHEP_KILL_SENT) < 0)
+		deputy_lost(s, "fault point shep-kill-sent");
+	r = tracee_settle(&s->t, &b->head.regs, clock_mono_ns() + LEAVE_NS);
+	if (r == 0)
+		stop_again(s);
+	if (r == 0)
+		r = tracee_leave(&s->t, &b->head.regs, clock_mono_ns() + LEAVE_NS);
+	if (r < 0 && r != -ESRCH)
+		deputy_lost(s, "the process cannot be let go at home");
+	freeze_ns = clock_mono_ns() - s->frozen_ns;
+	s->move_bytes = b->bytes;
+	(void)strcpy(s->host, "");
+	e.code = 0;
+	shepherd_say_status(s);
+	shepherd_say_moved(s, &e, freeze_ns);
+	shepherd_end(s, HELPER_END_HOME, reason, "process %d (%s) is home: %s%s%s", s->pid, s->facts.comm,
+		     reason_sentence(reason), s->home_nr ? ": " : "", s->home_nr ? sysc_name(s->home_nr) : "");
+}

@@ -1,0 +1,334 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The deputy: the original task, without its memory, held by ptrace.
+ * Promise: it runs only pause() or a call of its guest, with its own signal mask; a signal that matters is never taken
+ * from it without being delivered at home. Must not: have code or descriptors of ours inside.
+ */
+#include "shepherd.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+
+#include "../base/clock.h"
+#include "../base/fault.h"
+#include "../base/log.h"
+#include "../wire/reasons.h"
+
+#define STEP_NS (5 * NSEC_PER_SEC)
+#define SETTLE_NS (2 * NSEC_PER_SEC)
+
+static int drop_range(struct shepherd *s, uint64_t start, uint64_t end)
+{
+	int64_t v;
+
+	/* Gaps inside make it say -ENOMEM, but only after all the rest was dropped: madvise(2). */
+	return start < end ? tracee_syscall(&s->t, &v, SYS_madvise, start, end - start, MADV_DONTNEED, 0, 0, 0) : 0;
+}
+
+/* Drops every page that only this process has, in few calls: each costs two stops. */
+static int drop_memory(struct shepherd *s)
+{
+	/* ps(1) reads the arguments and the environment from the process's own stack: these pages stay. */
+	uint64_t keep = s->facts.mm.arg_start & ~(IMAGE_PAGE - 1);
+	uint64_t keep_end = (s->facts.mm.env_end + IMAGE_PAGE - 1) & ~(IMAGE_PAGE - 1);
+	uint64_t start = 0, end = 0;
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < s->maps.n; i++) {
+		const struct image_vma *m = &s->maps.v[i];
+		bool holds_args = m->start <= keep && keep_end <= m->end && keep < keep_end;
+
+		if (!(m->flags & (VMA_VDSO | VMA_VVAR | VMA_SHARED)) && !holds_args) {
+			start = end ? start : m->start;
+			end = m->end;
+			continue;
+		}
+		r = drop_range(s, start, end);
+		start = end = 0;
+		if (r == 0 && holds_args)
+			r = drop_range(s, m->start, keep);
+		if (r == 0 && holds_args)
+			r = drop_range(s, keep_end, m->end);
+	}
+	return r < 0 ? r : drop_range(s, start, end);
+}
+
+int deputy_make(struct shepherd *s, struct err *e)
+{
+	int64_t v;
+	int r = tracee_exitkill(&s->t, true);
+
+	if (r == 0)
+		r = tracee_mask_all(&s->t);
+	/* The kernel writes there whenever the task is preempted. */
+	if (r == 0 && s->head.rseq.ptr)
+		r = tracee_syscall(&s->t, &v, SYS_rseq, s->head.rseq.ptr, s->head.rseq.len, 1 /* UNREGISTER */,
+				   s->head.rseq.sig, 0, 0);
+	if (r == 0)
+		r = drop_memory(s);
+	/* Segments and flags of a task; the rest is set for each call. */
+	if (r == 0)
+		r = tracee_get_regs(&s->t, &s->idle_regs);
+	s->scratch = 0;
+	s->scratch_size = 0;
+	if (r == 0 && fault_point(FAULT_SHEP_DEPUTY) < 0)
+		r = -EIO;
+	if (r == 0)
+		r = deputy_idle(s);
+	return r < 0 ? err_set(e, r, "process %d cannot be made a deputy: %s", s->pid, strerror(-r)) : 0;
+}
+
+/* A process that was stopped by job control remains so; the shepherd hears of SIGCONT. */
+static int listen(struct shepherd *s)
+{
+	int r;
+
+	while (s->t.stop != TRACEE_GROUP) {
+		r = tracee_interrupt(&s->t);
+		if (r == 0)
+			r = tracee_resume(&s->t, TRACEE_CONT, 0);
+		if (r == 0)
+			r = tracee_wait(&s->t, clock_mono_ns() + STEP_NS);
+		if (r < 0)
+			return r;
+		if (s->t.stop == TRACEE_ENDED)
+			return -ESRCH;
+		if (s->t.stop == TRACEE_EVENT) {
+			/* SIGCONT has come meanwhile. */
+			s->want_home = true;
+			s->home_reason = REASON_SIGNAL;
+			s->deputy = DEPUTY_HELD;
+			return tracee_unmask(&s->t);
+		}
+	}
+	r = tracee_unmask(&s->t);
+	if (r == 0)
+		r = tracee_resume(&s->t, TRACEE_LISTEN, 0);
+	s->deputy = DEPUTY_STOPPED;
+	return r;
+}
+
+int deputy_idle(struct shepherd *s)
+{
+	struct user_regs_struct regs;
+	int r;
+
+	if (s->head.stopped)
+		return listen(s);
+	regs = s->idle_regs;
+	regs.rip = s->t.syscall_ip;
+	regs.rax = SYS_pause;
+	regs.orig_rax = ~0ULL;
+	r = tracee_set_regs(&s->t, &regs);
+	if (r == 0)
+		r = tracee_unmask(&s->t);
+	if (r == 0)
+		r = tracee_resume(&s->t, TRACEE_CONT, 0);
+	if (r == 0)
+		s->deputy = DEPUTY_IDLE;
+	return r;
+}
+
+void deputy_lost(struct shepherd *s, const char *why)
+{
+	if (s->t.stop != TRACEE_ENDED)
+		(void)kill(s->pid, SIGKILL);
+	while (s->t.stop != TRACEE_ENDED && tracee_wait(&s->t, clock_mono_ns() + STEP_NS) == 0)
+		;
+	shepherd_end(s, HELPER_END_LOST, REASON_LINK_LOST, "process %d (%s) on %s was lost and is ended by SIGKILL: %s",
+		     s->pid, s->facts.comm, s->host, why);
+}
+
+static bool bit(uint64_t mask, int sig)
+{
+	return (mask >> (sig - 1)) & 1;
+}
+
+enum verdict { IGNORED, FATAL, MATTERS };
+
+/* What the kernel would do with the signal: signal(7). */
+static enum verdict judge(struct shepherd *s, int sig)
+{
+	if (sig == SIGKILL)
+		return FATAL;
+	if (inspect_signals(s->pid, &s->facts) < 0)
+		return MATTERS;
+	if (bit(s->facts.sig_caught, sig))
+		return MATTERS;
+	if (bit(s->facts.sig_ignored, sig) && sig != SIGSTOP)
+		return IGNORED;
+	switch (sig) {
+	case SIGCHLD:
+	case SIGURG:
+	case SIGWINCH:
+	case SIGCONT:
+		return IGNORED;
+	case SIGSTOP:
+	case SIGTSTP:
+	case SIGTTIN:
+	case SIGTTOU:
+		return MATTERS;
+	case SIGQUIT:
+	case SIGILL:
+	case SIGTRAP:
+	case SIGABRT:
+	case SIGBUS:
+	case SIGFPE:
+	case SIGSEGV:
+	case SIGXCPU:
+	case SIGXFSZ:
+	case SIGSYS:
+		/* A core file needs the memory. */
+		return s->facts.limit_core ? MATTERS : FATAL;
+	default:
+		return FATAL;
+	}
+}
+
+/* The deputy stands before a signal. Returns true when the process must come home for it. */
+static bool signal_arrived(struct shepherd *s)
+{
+	enum verdict v = judge(s, s->t.sig);
+	int r;
+
+	if (v != MATTERS) {
+		s->call.signal_ignored = s->deputy == DEPUTY_BUSY;
+		r = tracee_resume(&s->t, s->deputy == DEPUTY_BUSY ? TRACEE_TO_SYSCALL : TRACEE_CONT, s->t.sig);
+		if (r < 0 && r != -ESRCH)
+			deputy_lost(s, "the deputy cannot be resumed");
+		return false;
+	}
+	s->signal_held = true;
+	s->held = s->t.info;
+	s->want_home = true;
+	s->home_reason = REASON_SIGNAL;
+	return true;
+}
+
+static void process_ended(struct shepherd *s)
+{
+	struct err e;
+
+	if (s->link && wire_kill_encode(&(struct wire_kill){0}, link_out(s->link)) == 0)
+		(void)!link_flush_wait(s->link, clock_mono_ns() + NSEC_PER_SEC, &e);
+	shepherd_end(s, HELPER_END_DONE, 0, "process %d (%s) has ended (status %#x)", s->pid, s->facts.comm,
+		     s->t.status);
+}
+
+/* The call has left the kernel, with a result or with a restart code. */
+static void at_exit(struct shepherd *s)
+{
+	struct user_regs_struct regs;
+	const struct sysc_row *row = sysc_row(s->call.m.nr);
+	int64_t ret;
+
+	if (tracee_get_regs(&s->t, &regs) < 0)
+		return; /* killed: the end follows */
+	ret = (int64_t)regs.rax;
+	if (image_is_restart(ret)) {
+		/* A signal is there. It shows at the next stop, or the kernel restarts the call by itself. */
+		(void)!tracee_resume(&s->t, TRACEE_TO_SYSCALL, 0);
+		return;
+	}
+	if (ret == -EINTR && s->call.signal_ignored && row && row->restart == SYSC_RESTART_NONE) {
+		if (call_rerun(s) < 0)
+			deputy_lost(s, "the call cannot be made again");
+		return;
+	}
+	if (call_finish(s, ret) < 0)
+		deputy_lost(s, "the result cannot be sent");
+}
+
+void deputy_look(struct shepherd *s)
+{
+	switch (s->t.stop) {
+	case TRACEE_ENDED:
+		process_ended(s);
+		break;
+	case TRACEE_ENTER:
+		(void)!tracee_resume(&s->t, TRACEE_TO_SYSCALL, 0);
+		break;
+	case TRACEE_EXIT:
+		at_exit(s);
+		break;
+	case TRACEE_SIGNAL:
+	case TRACEE_STEP:
+		if (signal_arrived(s))
+			shepherd_come_home(s, REASON_SIGNAL);
+		break;
+	case TRACEE_EVENT:
+		if (s->deputy == DEPUTY_STOPPED)
+			shepherd_come_home(s, REASON_SIGNAL);
+		else
+			(void)!tracee_resume(&s->t, s->deputy == DEPUTY_BUSY ? TRACEE_TO_SYSCALL : TRACEE_CONT, 0);
+		break;
+	case TRACEE_GROUP:
+		(void)!tracee_resume(&s->t, TRACEE_LISTEN, 0);
+		break;
+	default:
+		break;
+	}
+}
+
+void deputy_on_event(struct shepherd *s)
+{
+	/* The end of a coming home frees nothing that is used here: it ends this program. */
+	while (s->deputy != DEPUTY_NONE && tracee_poll(&s->t) > 0)
+		deputy_look(s);
+}
+
+int deputy_stop(struct shepherd *s)
+{
+	if (s->park_timer) {
+		loop_remove(s->park_timer);
+		s->park_timer = NULL;
+	}
+	while (s->t.stop == TRACEE_RUNNING) {
+		int r = tracee_interrupt(&s->t);
+
+		if (r == 0)
+			r = tracee_wait(&s->t, clock_mono_ns() + STEP_NS);
+		if (r < 0)
+			return r;
+		if (s->t.stop == TRACEE_ENDED)
+			process_ended(s);
+		if (s->t.stop == TRACEE_SIGNAL && !signal_arrived(s))
+			s->t.stop = TRACEE_RUNNING;
+	}
+	return 0;
+}
+
+int deputy_settle(struct shepherd *s, int64_t *ret, struct err *e)
+{
+	uint64_t deadline = clock_mono_ns() + SETTLE_NS;
+	struct user_regs_struct regs;
+	int r = 0;
+
+	/* Held at a signal, the registers already show the code. */
+	while (s->t.stop != TRACEE_EXIT && s->t.stop != TRACEE_SIGNAL) {
+		if (s->t.stop == TRACEE_RUNNING) {
+			r = tracee_interrupt(&s->t);
+			if (r == 0)
+				r = tracee_wait(&s->t, deadline);
+		} else {
+			r = tracee_resume(&s->t, TRACEE_TO_SYSCALL, 0);
+		}
+		if (r < 0)
+			return err_reason(e, REASON_UNINTERRUPTIBLE, r, "call %s of process %d cannot be interrupted",
+					  sysc_name(s->call.m.nr), s->pid);
+		if (s->t.stop == TRACEE_ENDED)
+			process_ended(s);
+	}
+	r = tracee_get_regs(&s->t, &regs);
+	if (r < 0)
+		return err_set(e, r, "the deputy's registers cannot be read");
+	*ret = (int64_t)regs.rax;
+	/* The signal was there before the call was entered, or entered anew: rax is a number, not a result. */
+	s->call.not_entered = regs.rip == s->t.syscall_ip;
+	if (s->call.not_entered)
+		*ret = regs.rax == SYS_restart_syscall ? -ERESTART_RESTARTBLOCK_ : -ERESTARTNOINTR_;
+	return 0;
+}

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The shepherd: looks after one process of this node that is away, or about to leave. Shared state of its files.
+ *
+ * DOC: Theory of Operation. The shepherd seizes the process, sends its user context to an agent (leave.c) and turns it
+ * into the deputy (deputy.c): the same task, without its memory, that sleeps in pause() with its own signal mask. Calls
+ * of the guest come over the link and are run by the deputy (calls.c); pages of files are read from its mappings
+ * (pages.c). When a signal wants to be delivered, when the guest needs home, or when godwitd says so, the image comes
+ * back into the deputy (comehome.c), or goes on to another host (relay.c). Each event of the deputy is a stop that only
+ * this program sees. Must not: drop the deputy's memory before STARTED; let the deputy run with registers that are not
+ * its own; keep a process whose link is lost.
+ */
+#ifndef GODWIT_HOME_SHEPHERD_H
+#define GODWIT_HOME_SHEPHERD_H
+
+#include <sys/epoll.h>
+#include "../base/loop.h"
+#include "../base/prompt.h"
+#include "../image/build.h"
+#include "../image/capture.h"
+#include "../image/inspect.h"
+#include "../link/link.h"
+#include "../syscalls/syscalls.h"
+
+enum deputy_state {
+	DEPUTY_NONE, /* the process is at home and whole */
+	DEPUTY_IDLE, /* sleeps in pause() */
+	DEPUTY_PARKED, /* held at the end of a call, because the next may follow at once */
+	DEPUTY_BUSY, /* in a call of the guest */
+	DEPUTY_STOPPED, /* stopped by job control; its guest does not run */
+	DEPUTY_HELD, /* held at a signal that has to be delivered at home */
+	DEPUTY_STATE__MAX
+};
+
+struct shepherd_counts { /* per call number */
+	uint64_t forwarded, brought_home;
+};
+
+struct shepherd {
+	struct loop *loop;
+	const char *run_dir;
+	int helper; /* connection to godwitd, -1 while it is away */
+	struct loop_watch *helper_watch, *link_watch, *park_timer;
+
+	pid_t pid;
+	uint64_t start_time;
+	struct tracee t;
+	struct inspect facts;
+	struct image_maps maps; /* at the last departure; its numbers of files hold for life */
+	struct image_head head; /* at the last departure */
+	bool head_taken; /* head.regs are those of this departure */
+	enum deputy_state deputy;
+	struct user_regs_struct idle_regs;
+
+	char home[65], host[65]; /* host "" = at home */
+	struct link *link; /* to the present host, NULL at home */
+	uint64_t heard_ns, ping_id;
+
+	struct { /* the call that the deputy is in */
+		struct wire_call m; /* segments point into `segments` */
+		uint64_t args[6]; /* as the deputy has them */
+		uint64_t begun_ns;
+		bool in_place; /* its buffers are at the guest's own addresses */
+		bool resumed; /* is restart_syscall() in truth */
+		bool not_entered; /* a signal was first: nothing was written */
+		bool refused; /* was not begun; to be told once FREEZE is on its way */
+		bool signal_ignored; /* a signal came that nobody wanted */
+	} call;
+	struct buf segments, answer;
+	uint64_t scratch, scratch_size;
+	uint8_t page_buffer[256 * IMAGE_PAGE];
+	uint8_t *local; /* image of the scratch memory */
+	size_t local_size, image_size; /* room; what sysc_place() filled */
+	struct { /* what the kernel's restart block of the deputy holds: the call and its pointers */
+		bool live;
+		unsigned nr;
+		uint64_t args[6];
+		bool in_scratch;
+	} restart;
+
+	bool signal_held;
+	siginfo_t held;
+	bool moving;
+	bool want_home; /* BRING_HOME came, or a signal: as soon as the present step is done */
+	unsigned home_reason, home_nr;
+
+	struct prompt_saved prompt; /* of the process, while it is driven step by step */
+	uint64_t mig; /* of the order under way, 0 = none */
+	uint64_t frozen_ns, order_ns; /* when it began */
+	uint64_t freeze_ns; /* how long the process stood still in the last move */
+	uint64_t move_bytes;
+	bool trace;
+
+	uint64_t calls, brought_home, bytes_in, bytes_out, cpu_us, rss;
+	unsigned last_home_reason;
+	struct shepherd_counts counts[512];
+	bool status_due;
+};
+
+/* orders.c: the conversation with godwitd */
+void shepherd_connect_helper(void *arg);
+int shepherd_say(struct shepherd *s, struct buf *b); /* sends and releases b */
+void shepherd_say_moved(struct shepherd *s, const struct err *e, uint64_t freeze_ns);
+void shepherd_say_status(struct shepherd *s);
+void shepherd_say_trace(struct shepherd *s, int64_t ret);
+void shepherd_end(struct shepherd *s, enum helper_end how, unsigned reason, const char *fmt, ...) _printf_(4, 5)
+    __attribute__((noreturn));
+
+/* leave.c: home to host. 0, or the process goes on at home and e says why. */
+int shepherd_leave_home(struct shepherd *s, const struct wire_helper_move *order, struct err *e) _must_check_;
+int shepherd_open_link(struct shepherd *s, const struct wire_helper_move *order, struct link **ret,
+		       struct err *e) _must_check_;
+/* Sends GO on the link and waits for STARTED. */
+int shepherd_start_guest(struct shepherd *s, struct link *link, struct err *e) _must_check_;
+/* The next frame of a link whose other end is an agent; dead links are an error. */
+int shepherd_recv(struct link *link, struct wire_header *h, const uint8_t **body, uint64_t deadline_ns,
+		  struct err *e) _must_check_;
+
+/* deputy.c */
+int deputy_make(struct shepherd *s, struct err *e) _must_check_; /* after STARTED: drops memory, becomes idle */
+int deputy_idle(struct shepherd *s) _must_check_; /* from any stop */
+int deputy_stop(struct shepherd *s) _must_check_; /* from idle to a stop; a signal that came is held */
+void deputy_on_event(struct shepherd *s); /* SIGCHLD */
+void deputy_look(struct shepherd *s); /* acts on the stop that t shows */
+void deputy_lost(struct shepherd *s, const char *why) __attribute__((noreturn)); /* the guest is gone: SIGKILL */
+/* Ends the call under way by interrupting it; *ret is its result or its restart code. */
+int deputy_settle(struct shepherd *s, int64_t *ret, struct err *e) _must_check_;
+
+/* calls.c */
+int call_begin(struct shepherd *s, const uint8_t *body, size_t n) _must_check_;
+int call_refuse(struct shepherd *s, const uint8_t *body, size_t n) _must_check_; /* to be made again elsewhere */
+int call_give_back(struct shepherd *s) _must_check_; /* answers a call that was not begun */
+int call_finish(struct shepherd *s, int64_t ret) _must_check_; /* sends REPLY */
+int call_rerun(struct shepherd *s) _must_check_;
+
+/* link.c */
+void shepherd_watch_link(struct shepherd *s);
+void shepherd_pump(struct shepherd *s); /* takes what the link has, and comes home if that is wanted */
+int shepherd_frame(struct shepherd *s, const struct wire_header *h, const uint8_t *body) _must_check_;
+int shepherd_send(struct shepherd *s) _must_check_;
+void shepherd_clocks(uint64_t *mono, uint64_t *real, uint64_t *boot);
+/* FREEZE and all that comes before the image: settles the call, serves what is still on its way. */
+int shepherd_freeze_guest(struct shepherd *s, struct err *e) _must_check_;
+/* Frames that may come between those of an image: 1 handled, 0 not one of them. */
+int shepherd_stray_frame(struct shepherd *s, const struct wire_header *h, const uint8_t *body) _must_check_;
+
+/* comehome.c and relay.c */
+void shepherd_come_home(struct shepherd *s, unsigned reason);
+int shepherd_go_on(struct shepherd *s, const struct wire_helper_move *order, struct err *e) _must_check_;
+
+#endif

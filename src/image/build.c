@@ -1,0 +1,641 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Building a user context; see build.h. The order of steps follows what the kernel demands of each. */
+#include "build.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <linux/prctl.h>
+#include <linux/userfaultfd.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "../base/clock.h"
+#include "x86_64/vdso.h"
+
+#define STUB_SIZE 0x20000ULL
+#define STUB_BATCH 0x10ULL /* the code that makes a batch of calls */
+#define STUB_TABLE 0x1000ULL /* the batch */
+#define STUB_DATA (STUB_SIZE - BUILD_DATA_SIZE) /* structs that calls point to */
+#define BATCH_MAX ((STUB_DATA - STUB_TABLE) / (BUILD_CALL_WORDS * 8))
+#define HINT "advising the kernel" /* the only calls that may fail */
+#define BATCH_NS (10 * NSEC_PER_SEC)
+#define VDSO_MAX ((size_t)1 << 20)
+
+/* One injected call whose result must not be an error. */
+static int inject(struct builder *b, struct err *e, const char *what, int64_t *ret, unsigned nr, uint64_t a0,
+		  uint64_t a1, uint64_t a2, uint64_t a3, uint64_t a4, uint64_t a5)
+{
+	int64_t v = 0;
+	int r = tracee_syscall(b->t, &v, nr, a0, a1, a2, a3, a4, a5);
+
+	if (r < 0)
+		return err_set(e, r, "%s: the task cannot be driven: %s", what, strerror(-r));
+	if (v < 0 && v > -4096)
+		return err_set(e, (int)v, "%s (%#" PRIx64 ", %#" PRIx64 "): %s", what, a0, a1, strerror((int)-v));
+	if (ret)
+		*ret = v;
+	return 0;
+}
+
+/* For each row of the table at rbx, ebp of them: loads number and arguments, calls, stores the result; then ud2, which
+ * is a stop for the tracer. */
+static const uint8_t batch_code[] = {
+    0x48, 0x8b, 0x03, /* mov (%rbx),%rax */
+    0x48, 0x8b, 0x7b, 0x08, /* mov 8(%rbx),%rdi */
+    0x48, 0x8b, 0x73, 0x10, /* mov 16(%rbx),%rsi */
+    0x48, 0x8b, 0x53, 0x18, /* mov 24(%rbx),%rdx */
+    0x4c, 0x8b, 0x53, 0x20, /* mov 32(%rbx),%r10 */
+    0x4c, 0x8b, 0x43, 0x28, /* mov 40(%rbx),%r8 */
+    0x4c, 0x8b, 0x4b, 0x30, /* mov 48(%rbx),%r9 */
+    0x0f, 0x05, /* syscall */
+    0x48, 0x89, 0x03, /* mov %rax,(%rbx) */
+    0x48, 0x83, 0xc3, 0x38, /* add $56,%rbx */
+    0xff, 0xcd, /* dec %ebp */
+    0x75, 0xd8, /* jnz to the beginning */
+    0x0f, 0x0b, /* ud2 */
+};
+
+int builder_call(struct builder *b, struct err *e, const char *what, unsigned nr, uint64_t a0, uint64_t a1, uint64_t a2,
+		 uint64_t a3, uint64_t a4, uint64_t a5)
+{
+	int r = 0;
+
+	if (!b->fresh)
+		return inject(b, e, what, NULL, nr, a0, a1, a2, a3, a4, a5);
+	if (!b->batch) {
+		b->batch = calloc(BATCH_MAX, sizeof(*b->batch));
+		b->batch_what = calloc(BATCH_MAX, sizeof(*b->batch_what));
+	}
+	if (!b->batch || !b->batch_what)
+		return err_set(e, -ENOMEM, "out of memory");
+	if (b->batch_n == BATCH_MAX)
+		r = builder_run(b, e);
+	if (r < 0)
+		return r;
+	memcpy(b->batch[b->batch_n], (uint64_t[]){nr, a0, a1, a2, a3, a4, a5}, sizeof(*b->batch));
+	b->batch_what[b->batch_n++] = what;
+	return 0;
+}
+
+static int run_batch(struct builder *b)
+{
+	struct user_regs_struct regs;
+	size_t bytes = b->batch_n * sizeof(*b->batch);
+	int r = tracee_write(b->t, b->stub + STUB_TABLE, b->batch, bytes);
+
+	if (r == 0)
+		r = tracee_get_regs(b->t, &regs);
+	if (r < 0)
+		return r;
+	regs.rip = b->stub + STUB_BATCH;
+	regs.rbx = b->stub + STUB_TABLE;
+	regs.rbp = b->batch_n;
+	regs.orig_rax = ~0ULL;
+	r = tracee_set_regs(b->t, &regs);
+	if (r == 0)
+		r = tracee_resume(b->t, TRACEE_CONT, 0);
+	while (r == 0 && (b->t->stop == TRACEE_RUNNING || b->t->stop == TRACEE_EVENT)) {
+		if (b->t->stop == TRACEE_EVENT)
+			r = tracee_resume(b->t, TRACEE_CONT, 0);
+		if (r == 0)
+			r = tracee_wait(b->t, clock_mono_ns() + BATCH_NS);
+	}
+	if (r == 0 && (b->t->stop != TRACEE_SIGNAL || b->t->sig != SIGILL))
+		r = b->t->stop == TRACEE_ENDED ? -ESRCH : -EPROTO;
+	return r < 0 ? r : tracee_read(b->t, b->stub + STUB_TABLE, b->batch, bytes);
+}
+
+int builder_run(struct builder *b, struct err *e)
+{
+	size_t n = b->batch_n;
+	int r = n ? run_batch(b) : 0;
+
+	b->batch_n = 0;
+	if (r < 0)
+		return err_set(e, r, "the task cannot be driven: %s", strerror(-r));
+	for (size_t i = 0; i < n; i++) {
+		int64_t v = (int64_t)b->batch[i][0];
+
+		if (v < 0 && v > -4096 && strcmp(b->batch_what[i], HINT) != 0)
+			return err_set(e, (int)v, "%s (%#" PRIx64 ", %#" PRIx64 "): %s", b->batch_what[i],
+				       b->batch[i][1], b->batch[i][2], strerror((int)-v));
+	}
+	return 0;
+}
+
+int builder_data(struct builder *b, size_t at, const void *p, size_t n, uint64_t *ret)
+{
+	if (at + n > BUILD_DATA_SIZE)
+		return -E2BIG;
+	*ret = b->stub + STUB_DATA + at;
+	return tracee_write(b->t, *ret, p, n);
+}
+
+int builder_init_fresh(struct builder *b, struct tracee *t, int memfd, int uffd, bool track)
+{
+	struct err e;
+	int64_t at;
+	int r;
+
+	memset(b, 0, sizeof(*b));
+	b->t = t;
+	b->fresh = true;
+	b->memfd = memfd;
+	b->uffd = uffd;
+	b->track = track;
+	maps_init(&b->current);
+	maps_init(&b->target);
+	r = maps_read(&b->current, t->pid, false, NULL);
+	if (r < 0)
+		return r;
+	if (!b->current.vdso_start)
+		return -ENOTSUP;
+	r = tracee_find_syscall(t, b->current.vdso_start, b->current.vdso_end);
+	if (r < 0)
+		return r;
+	/* A first stub anywhere; it moves once the image's mappings are known. */
+	r = inject(b, &e, "mapping the stub", &at, SYS_mmap, 0, STUB_SIZE, PROT_READ | PROT_WRITE | PROT_EXEC,
+		   MAP_PRIVATE | MAP_ANONYMOUS, ~0ULL, 0);
+	b->stub = (uint64_t)at;
+	b->stub_size = STUB_SIZE;
+	return r;
+}
+
+int builder_init_deputy(struct builder *b, struct tracee *t, const struct image_maps *files)
+{
+	memset(b, 0, sizeof(*b));
+	b->t = t;
+	b->uffd = -1;
+	maps_init(&b->current);
+	maps_init(&b->target);
+	for (size_t i = 0; i < files->files_n; i++) {
+		if (!maps_file(&b->current, files->files[i].dev, files->files[i].ino))
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+void builder_release(struct builder *b)
+{
+	maps_release(&b->current);
+	maps_release(&b->target);
+	free(b->vdso);
+	free(b->batch);
+	free(b->batch_what);
+	b->vdso = NULL;
+	b->batch = NULL;
+	b->batch_what = NULL;
+}
+
+/* Does the task's mapping c serve, at address a, for the image's mapping t? */
+static bool serves(const struct builder *b, const struct image_vma *c, const struct image_vma *t)
+{
+	if (b->fresh)
+		return false;
+	if (c->flags & (VMA_VDSO | VMA_VVAR))
+		return true;
+	return c->file && c->file == t->file && c->offset - c->start == t->offset - t->start &&
+	       ((c->flags ^ t->flags) & VMA_ADVICE) == 0;
+}
+
+typedef int (*piece_fn)(struct builder *b, const struct image_vma *of, const struct image_vma *other, uint64_t start,
+			uint64_t end, struct err *e);
+
+/* Cuts every mapping of list into pieces that lie wholly inside or wholly outside of the mappings of `against`, and
+ * calls fn for each, with the other mapping or NULL. */
+static int for_pieces(struct builder *b, const struct image_maps *list, const struct image_maps *against, piece_fn fn,
+		      struct err *e)
+{
+	size_t k = 0;
+
+	for (size_t i = 0; i < list->n; i++) {
+		const struct image_vma *v = &list->v[i];
+		uint64_t a = v->start;
+
+		while (a < v->end) {
+			const struct image_vma *o;
+			uint64_t end = v->end;
+			int r;
+
+			while (k < against->n && against->v[k].end <= a)
+				k++;
+			o = k < against->n ? &against->v[k] : NULL;
+			if (o && o->start > a) {
+				end = o->start < end ? o->start : end;
+				o = NULL;
+			} else if (o && o->end < end) {
+				end = o->end;
+			}
+			r = fn(b, v, o, a, end, e);
+			if (r < 0)
+				return r;
+			a = end;
+		}
+	}
+	return 0;
+}
+
+/* Neighbouring ranges are unmapped together, with the gaps between them. */
+static int flush_unmap(struct builder *b, struct err *e)
+{
+	uint64_t start = b->unmap_start, end = b->unmap_end;
+
+	b->unmap_start = b->unmap_end = 0;
+	return end ? builder_call(b, e, "unmapping", SYS_munmap, start, end - start, 0, 0, 0, 0) : 0;
+}
+
+/* Only for deputies: a fresh task is cleared as a whole. */
+static int clear_piece(struct builder *b, const struct image_vma *c, const struct image_vma *t, uint64_t start,
+		       uint64_t end, struct err *e)
+{
+	int r;
+
+	if (!(c->flags & (VMA_VDSO | VMA_VVAR)) && (!t || !serves(b, c, t))) {
+		if (!b->unmap_end)
+			b->unmap_start = start;
+		b->unmap_end = end;
+		return 0;
+	}
+	r = flush_unmap(b, e);
+	if (r < 0 || c->flags & (VMA_VDSO | VMA_VVAR))
+		return r;
+	if (c->prot != t->prot)
+		r = builder_call(b, e, "changing protection", SYS_mprotect, start, end - start, t->prot, 0, 0, 0);
+	/* What the deputy may still have of its own copies would shadow the file. */
+	if (r == 0 && !(t->flags & VMA_SHARED) && (t->prot & PROT_WRITE))
+		r = builder_call(b, e, "dropping pages", SYS_madvise, start, end - start, MADV_DONTNEED, 0, 0, 0);
+	return r;
+}
+
+static int advise(struct builder *b, const struct image_vma *t, uint64_t start, uint64_t end, struct err *e)
+{
+	static const struct {
+		uint32_t flag;
+		int advice;
+	} advices[] = {
+	    {VMA_DONTFORK, MADV_DONTFORK}, {VMA_WIPEONFORK, MADV_WIPEONFORK}, {VMA_DONTDUMP, MADV_DONTDUMP},
+	    {VMA_HUGEPAGE, MADV_HUGEPAGE}, {VMA_NOHUGEPAGE, MADV_NOHUGEPAGE}, {VMA_MERGEABLE, MADV_MERGEABLE},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(advices); i++) {
+		int r = 0;
+
+		if (t->flags & advices[i].flag)
+			r = builder_call(b, e, HINT, SYS_madvise, start, end - start, (uint64_t)advices[i].advice, 0, 0,
+					 0);
+		/* A host without huge pages or KSM must not refuse the process for them. */
+		if (r < 0 && r != -EINVAL)
+			return r;
+	}
+	return 0;
+}
+
+static int map_anonymous(struct builder *b, const struct image_vma *t, uint64_t start, uint64_t end, struct err *e)
+{
+	uint64_t flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE;
+
+	if (t->flags & VMA_GROWSDOWN)
+		flags |= MAP_GROWSDOWN;
+	if (t->flags & VMA_NORESERVE)
+		flags |= MAP_NORESERVE;
+	return builder_call(b, e, "mapping memory", SYS_mmap, start, end - start, t->prot, flags, ~0ULL, 0);
+}
+
+static int map_file(struct builder *b, const struct image_vma *t, uint64_t start, uint64_t end, struct err *e)
+{
+	uint64_t offset = ((uint64_t)t->file << BUILD_FILE_SHIFT) | (t->offset + (start - t->start));
+
+	return builder_call(b, e, "mapping a file's range", SYS_mmap, start, end - start, t->prot,
+			    MAP_PRIVATE | MAP_FIXED_NOREPLACE | (t->flags & VMA_NORESERVE ? MAP_NORESERVE : 0),
+			    (uint64_t)b->memfd, offset);
+}
+
+/* Page faults in files' ranges are ours to serve. Anonymous memory is registered only while it is filled: UFFDIO_COPY
+ * puts a page into place without clearing it first. */
+static int register_ranges(struct builder *b, struct err *e)
+{
+	for (size_t i = 0; i < b->target.n; i++) {
+		const struct image_vma *t = &b->target.v[i];
+		struct uffdio_register reg = {
+		    .range = {t->start, t->end - t->start},
+		    .mode = UFFDIO_REGISTER_MODE_MISSING | (b->track && t->file ? UFFDIO_REGISTER_MODE_WP : 0),
+		};
+
+		if (!(t->flags & (VMA_VDSO | VMA_VVAR)) && ioctl(b->uffd, UFFDIO_REGISTER, &reg) < 0)
+			return err_set(e, -errno, "registering %#" PRIx64 " for page faults: %s", t->start,
+				       strerror(errno));
+	}
+	return 0;
+}
+
+static int unregister_anonymous(struct builder *b, struct err *e)
+{
+	for (size_t i = 0; i < b->target.n; i++) {
+		const struct image_vma *t = &b->target.v[i];
+		struct uffdio_range range = {t->start, t->end - t->start};
+
+		if (!t->file && !(t->flags & (VMA_VDSO | VMA_VVAR)) && ioctl(b->uffd, UFFDIO_UNREGISTER, &range) < 0)
+			return err_set(e, -errno, "unregistering %#" PRIx64 ": %s", t->start, strerror(errno));
+	}
+	return 0;
+}
+
+static int create_piece(struct builder *b, const struct image_vma *t, const struct image_vma *c, uint64_t start,
+			uint64_t end, struct err *e)
+{
+	int r;
+
+	if (t->flags & VMA_VVAR)
+		return 0;
+	if (t->flags & VMA_VDSO) {
+		if (!b->fresh)
+			return 0;
+		return builder_call(b, e, "mapping the vdso's copy", SYS_mmap, start, end - start,
+				    PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, ~0ULL, 0);
+	}
+	if (c && serves(b, c, t))
+		return 0;
+	if (t->file && !b->fresh)
+		return err_set(e, -ENOENT, "the file mapping at %#" PRIx64 " is no longer there at home", start);
+	r = t->file ? map_file(b, t, start, end, e) : map_anonymous(b, t, start, end, e);
+	return r < 0 || !(t->flags & VMA_ADVICE) ? r : advise(b, t, start, end, e);
+}
+
+/* Moves the stub to where the image has nothing and unmaps all the rest of the task. */
+static int clear_fresh(struct builder *b, struct err *e)
+{
+	static const uint8_t code[] = {0x0f, 0x05, 0x0f, 0x0b}; /* syscall; ud2 */
+	struct cpu_rseq own = {0};
+	uint64_t at;
+	int r = maps_read(&b->current, b->t->pid, false, e);
+
+	/* The child's own libc has registered one; the kernel would write to memory that is about to go. */
+	if (r == 0)
+		r = cpu_get_rseq(b->t, &own);
+	if (r == 0 && own.ptr)
+		r = inject(b, e, "unregistering the restartable sequence", NULL, SYS_rseq, own.ptr, own.len, 1, own.sig,
+			   0, 0);
+	if (r < 0)
+		return r;
+	at = maps_find_gap(&b->target, &b->current, 0x10000, STUB_SIZE);
+	if (!at)
+		return err_set(e, -ENOMEM, "the process leaves no gap of %llu KiB in its address space",
+			       STUB_SIZE >> 10);
+	r = inject(b, e, "mapping the stub", NULL, SYS_mmap, at, STUB_SIZE, PROT_READ | PROT_WRITE | PROT_EXEC,
+		   MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, ~0ULL, 0);
+	if (r == 0)
+		r = tracee_write(b->t, at, code, sizeof(code));
+	if (r == 0)
+		r = tracee_write(b->t, at + STUB_BATCH, batch_code, sizeof(batch_code));
+	if (r < 0)
+		return r;
+	b->t->syscall_ip = at;
+	b->stub = at;
+	r = inject(b, e, "clearing memory", NULL, SYS_munmap, 0, at, 0, 0, 0, 0);
+	if (r == 0)
+		r = inject(b, e, "clearing memory", NULL, SYS_munmap, at + STUB_SIZE, IMAGE_TASK_END - at - STUB_SIZE,
+			   0, 0, 0, 0);
+	b->current.n = 0;
+	return r;
+}
+
+static int lay_out(struct builder *b, struct err *e)
+{
+	int r;
+
+	if (b->fresh) {
+		r = clear_fresh(b, e);
+	} else {
+		r = maps_read(&b->current, b->t->pid, true, e);
+		if (r == 0)
+			r = for_pieces(b, &b->current, &b->target, clear_piece, e);
+		if (r == 0)
+			r = flush_unmap(b, e);
+	}
+	if (r == 0)
+		r = for_pieces(b, &b->target, &b->current, create_piece, e);
+	if (r == 0 && b->fresh)
+		r = builder_run(b, e);
+	if (r == 0 && b->fresh)
+		r = register_ranges(b, e);
+	b->laid_out = true;
+	return r;
+}
+
+static int copy_missing(struct builder *b, uint64_t addr, const uint8_t *data, size_t n, struct err *e)
+{
+	struct uffdio_copy c = {.dst = addr, .src = (uintptr_t)data, .len = n};
+
+	if (ioctl(b->uffd, UFFDIO_COPY, &c) < 0)
+		return err_set(e, -errno, "filling %#" PRIx64 ": %s", addr, strerror(errno));
+	return 0;
+}
+
+/* Puts n bytes of whole pages where they belong; a run may touch several mappings. */
+static int put_pages(struct builder *b, uint64_t addr, const uint8_t *data, size_t n, struct err *e)
+{
+	while (n) {
+		const struct image_vma *v = maps_find(&b->target, addr);
+		size_t part;
+		int r;
+
+		if (!v)
+			return err_set(e, -EPROTO, "a page at %#" PRIx64 " belongs to no mapping", addr);
+		part = v->end - addr < n ? v->end - addr : n;
+		if (v->flags & VMA_VDSO)
+			r = !b->fresh ? 0 : addr - v->start + part > VDSO_MAX ? -EPROTO : 0;
+		else if (b->fresh)
+			r = copy_missing(b, addr, data, part, e);
+		else
+			r = tracee_write(b->t, addr, data, part);
+		if (r == 0 && b->fresh && (v->flags & VMA_VDSO) && addr == v->start && part == v->end - v->start) {
+			b->vdso = malloc(part);
+			if (!b->vdso)
+				return err_set(e, -ENOMEM, "no memory for the vdso's copy");
+			memcpy(b->vdso, data, part);
+			r = vdso_patch(b->vdso, part, e);
+			if (r >= 0)
+				r = tracee_write(b->t, addr, b->vdso, part);
+		}
+		if (r < 0)
+			return e && e->code ? r : err_set(e, r, "writing %#" PRIx64 ": %s", addr, strerror(-r));
+		addr += part;
+		data += part;
+		n -= part;
+	}
+	return 0;
+}
+
+static int take_pages(struct builder *b, const uint8_t *body, size_t n, struct err *e)
+{
+	static const uint8_t zeros[64 * IMAGE_PAGE];
+	struct wire_image_pages m;
+	uint64_t addr, left;
+	int r = wire_image_pages_decode(&m, body, n);
+
+	if (r < 0 || (m.addr & (IMAGE_PAGE - 1)) || m.pages > (1U << 28) ||
+	    (!m.zero && m.data.len != m.pages * IMAGE_PAGE))
+		return err_set(e, -EPROTO, "a message with pages is malformed");
+	b->pages += m.pages;
+	if (!m.zero) {
+		b->bytes += m.data.len;
+		return put_pages(b, m.addr, m.data.data, m.data.len, e);
+	}
+	addr = m.addr;
+	for (left = m.pages * IMAGE_PAGE; left;) {
+		const struct image_vma *v = maps_find(&b->target, addr);
+		uint64_t part = left < sizeof(zeros) ? left : sizeof(zeros);
+
+		/* Anonymous memory is zero already. */
+		if (v && !v->file && !(v->flags & VMA_VDSO)) {
+			part = v->end - addr < left ? v->end - addr : left;
+			r = 0;
+		} else {
+			r = put_pages(b, addr, zeros, part, e);
+		}
+		if (r < 0)
+			return r;
+		addr += part;
+		left -= part;
+	}
+	return 0;
+}
+
+static int take_vmas(struct builder *b, const uint8_t *body, size_t n, struct err *e)
+{
+	struct wire_image_vmas m;
+	struct wire_vma v;
+	int r = wire_image_vmas_decode(&m, body, n);
+
+	if (r < 0)
+		return err_set(e, -EPROTO, "a message with mappings is malformed");
+	while (wire_vma_next(&m.vmas, &v)) {
+		struct image_vma x = {v.start, v.end, v.offset, v.prot, v.flags, v.file};
+
+		if ((v.start | v.end | v.offset) & (IMAGE_PAGE - 1) || v.start >= v.end || v.end > IMAGE_TASK_END ||
+		    (b->target.n && b->target.v[b->target.n - 1].end > v.start) || (v.flags >> 16) ||
+		    v.offset >> BUILD_FILE_SHIFT || v.file >> 18 || (v.prot & ~7U))
+			return err_set(e, -EPROTO, "a mapping of the image is malformed");
+		r = maps_append(&b->target, &x);
+		if (r < 0)
+			return err_set(e, r, "no memory for the list of mappings");
+	}
+	return 0;
+}
+
+int builder_frame(struct builder *b, const struct wire_header *h, const uint8_t *body, struct err *e)
+{
+	int r;
+
+	if (e)
+		e->code = 0;
+	if ((h->type == WIRE_IMAGE_BEGIN) == b->begun || (h->type == WIRE_IMAGE_VMAS && b->laid_out))
+		return err_set(e, -EPROTO, "the parts of the image come in the wrong order");
+	switch (h->type) {
+	case WIRE_IMAGE_BEGIN:
+		b->begun = true;
+		if (image_head_decode(&b->head, body, h->length) < 0)
+			return err_set(e, -EPROTO, "the head of the image is malformed");
+		return 0;
+	case WIRE_IMAGE_VMAS:
+		return take_vmas(b, body, h->length, e);
+	case WIRE_IMAGE_PAGES:
+	case WIRE_IMAGE_END:
+		b->complete = h->type == WIRE_IMAGE_END;
+		r = b->laid_out ? 0 : lay_out(b, e);
+		if (r == 0 && h->type == WIRE_IMAGE_PAGES)
+			r = take_pages(b, body, h->length, e);
+		else if (r == 0 && b->fresh)
+			r = unregister_anonymous(b, e);
+		return r < 0 ? r : h->type == WIRE_IMAGE_END;
+	default:
+		return err_set(e, -EPROTO, "message %u does not belong into an image", h->type);
+	}
+}
+
+/* prctl(PR_SET_MM, PR_SET_MM_MAP): kernel/sys.c. */
+static void mm_map(const struct image_mm *mm, struct prctl_mm_map *ret)
+{
+	*ret = (struct prctl_mm_map){
+	    .start_code = mm->start_code,
+	    .end_code = mm->end_code,
+	    .start_data = mm->start_data,
+	    .end_data = mm->end_data,
+	    .start_brk = mm->start_brk,
+	    .brk = mm->brk,
+	    .start_stack = mm->start_stack,
+	    .arg_start = mm->arg_start,
+	    .arg_end = mm->arg_end,
+	    .env_start = mm->env_start,
+	    .env_end = mm->env_end,
+	    .exe_fd = (uint32_t)-1,
+	};
+}
+
+static int finish_fresh(struct builder *b, struct err *e)
+{
+	struct prctl_mm_map map;
+	uint64_t at_map, at_name;
+	int r;
+
+	mm_map(&b->head.mm, &map);
+	r = builder_data(b, 0, &map, sizeof(map), &at_map);
+	if (r == 0)
+		r = builder_data(b, sizeof(map), b->head.comm, sizeof(b->head.comm), &at_name);
+	if (r < 0)
+		return err_set(e, r, "the stub cannot be written: %s", strerror(-r));
+	r = builder_call(b, e, "setting the memory fields", SYS_prctl, PR_SET_MM, PR_SET_MM_MAP, at_map, sizeof(map), 0,
+			 0);
+	if (r == 0)
+		r = builder_call(b, e, "setting the name", SYS_prctl, PR_SET_NAME, at_name, 0, 0, 0, 0);
+	if (r == 0)
+		r = builder_call(b, e, "setting the personality", SYS_personality, b->head.personality, 0, 0, 0, 0, 0);
+	return r;
+}
+
+static int finish_deputy(struct builder *b, struct err *e)
+{
+	struct prctl_mm_map map;
+	int64_t at = 0;
+	int r = inject(b, e, "mapping a scratch page", &at, SYS_mmap, 0, IMAGE_PAGE, PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS, ~0ULL, 0);
+
+	if (r < 0)
+		return r;
+	mm_map(&b->head.mm, &map);
+	r = tracee_write(b->t, (uint64_t)at, &map, sizeof(map));
+	if (r < 0)
+		return err_set(e, r, "the scratch page cannot be written: %s", strerror(-r));
+	r = builder_call(b, e, "setting the memory fields", SYS_prctl, PR_SET_MM, PR_SET_MM_MAP, (uint64_t)at,
+			 sizeof(map), 0, 0);
+	if (r == 0)
+		r = builder_call(b, e, "unmapping the scratch page", SYS_munmap, (uint64_t)at, IMAGE_PAGE, 0, 0, 0, 0);
+	return r;
+}
+
+int builder_finish(struct builder *b, struct err *e)
+{
+	int r = b->fresh ? finish_fresh(b, e) : finish_deputy(b, e);
+
+	if (r == 0 && b->head.rseq.ptr)
+		r = builder_call(b, e, "registering the restartable sequence", SYS_rseq, b->head.rseq.ptr,
+				 b->head.rseq.len, 0, b->head.rseq.sig, 0, 0);
+	if (r == 0) {
+		r = cpu_set_xstate(b->t, b->head.xstate, b->head.xstate_len, &b->head.cpu);
+		if (r < 0)
+			(void)err_set(e, r, "setting the extended registers: %s", strerror(-r));
+	}
+	return r;
+}
+
+int builder_drop_stub(struct builder *b)
+{
+	int64_t v;
+	int r = tracee_syscall(b->t, &v, SYS_munmap, b->stub, b->stub_size, 0, 0, 0, 0);
+
+	b->t->syscall_ip = 0;
+	return r < 0 ? r : (int)v;
+}

@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Sending a user context; see capture.h. */
+#include "capture.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "../base/clock.h"
+#include "pages.h"
+
+#define BATCH_PAGES 256 /* IMAGE_PAGES carries at most 1 MiB */
+#define FLUSH_BYTES ((size_t)2 << 20)
+#define STALL_NS (30 * NSEC_PER_SEC)
+#define STEPS_MAX 20000
+#define VMAS_PER_MESSAGE 256
+
+static int step_once(struct tracee *t, bool can_step, uint64_t deadline_ns)
+{
+	int r;
+
+	if (!can_step) {
+		r = tracee_interrupt(t);
+		if (r == 0)
+			r = tracee_resume(t, TRACEE_CONT, 0);
+		return r < 0 ? r : tracee_wait(t, deadline_ns);
+	}
+	/* A signal on the way is delivered: it is the process's business whether its handler runs first. */
+	r = tracee_resume(t, TRACEE_SINGLESTEP, t->stop == TRACEE_SIGNAL ? t->sig : 0);
+	return r < 0 ? r : tracee_wait(t, deadline_ns);
+}
+
+int capture_step_out(struct tracee *t, uint64_t start, uint64_t end, bool can_step, uint64_t deadline_ns)
+{
+	for (int i = 0; i < STEPS_MAX; i++) {
+		struct user_regs_struct regs;
+		int r = tracee_get_regs(t, &regs);
+
+		if (r < 0)
+			return r;
+		if (regs.rip - start >= end - start && t->stop != TRACEE_SIGNAL)
+			return 0;
+		if (clock_mono_ns() > deadline_ns)
+			return -ETIMEDOUT;
+		r = step_once(t, can_step, deadline_ns);
+		if (r < 0)
+			return r;
+		if (t->stop == TRACEE_ENDED)
+			return -ESRCH;
+	}
+	return -EAGAIN;
+}
+
+int capture_head(struct tracee *t, struct image_head *h, struct err *e)
+{
+	ssize_t n;
+	int r = tracee_get_regs(t, &h->regs);
+
+	if (r == 0)
+		r = cpu_get_rseq(t, &h->rseq);
+	if (r == 0)
+		r = cpu_rseq_abort(t, &h->rseq, &h->regs);
+	if (r < 0)
+		return err_set(e, r, "the registers cannot be read: %s", strerror(-r));
+	n = cpu_get_xstate(t, h->xstate);
+	if (n < 0)
+		return err_set(e, (int)n, "the extended registers cannot be read: %s", strerror((int)-n));
+	h->xstate_len = (size_t)n;
+	cpu_layout_here(&h->cpu);
+	return 0;
+}
+
+static int flush(struct link *link, bool all, struct err *e)
+{
+	if (!all && link_out(link)->len < FLUSH_BYTES)
+		return 0;
+	return link_flush_wait(link, clock_mono_ns() + STALL_NS, e);
+}
+
+static bool is_zero(const uint8_t *page)
+{
+	uint64_t first;
+
+	memcpy(&first, page, sizeof(first));
+	return first == 0 && memcmp(page, page + 8, IMAGE_PAGE - 8) == 0;
+}
+
+static int send_run(struct capture *c, uint64_t addr, uint32_t pages, bool zero, const uint8_t *data, struct link *link)
+{
+	struct wire_image_pages m = {.addr = addr, .pages = pages, .zero = zero};
+
+	if (!zero)
+		m.data = (struct wire_bytes){data, pages * IMAGE_PAGE};
+	c->pages += pages;
+	c->bytes += m.data.len;
+	return wire_image_pages_encode(&m, link_out(link));
+}
+
+struct send_ctx {
+	struct capture *c;
+	struct link *link;
+	struct err *e;
+	bool zeros; /* zero pages must be said: the target would otherwise take the file's content */
+	uint8_t *batch; /* BATCH_PAGES pages */
+};
+
+/* Splits a batch into runs of zero and other pages. */
+static int send_batch(struct send_ctx *s, uint64_t addr, uint32_t pages)
+{
+	uint32_t i = 0;
+
+	while (i < pages) {
+		bool zero = is_zero(s->batch + i * IMAGE_PAGE);
+		uint32_t k = i + 1;
+		int r;
+
+		while (k < pages && is_zero(s->batch + k * IMAGE_PAGE) == zero)
+			k++;
+		if (!zero || s->zeros) {
+			r = send_run(s->c, addr + i * IMAGE_PAGE, k - i, zero, s->batch + i * IMAGE_PAGE, s->link);
+			if (r < 0)
+				return err_set(s->e, r, "pages cannot be queued: %s", strerror(-r));
+		}
+		i = k;
+	}
+	return flush(s->link, false, s->e);
+}
+
+static int send_pages(void *ctx, uint64_t addr, uint64_t pages)
+{
+	struct send_ctx *s = ctx;
+
+	while (pages) {
+		uint32_t n = pages < BATCH_PAGES ? (uint32_t)pages : BATCH_PAGES;
+		int r = tracee_read(s->c->t, addr, s->batch, n * IMAGE_PAGE);
+
+		if (r < 0)
+			return err_set(s->e, r, "the memory at %#" PRIx64 " cannot be read: %s", addr, strerror(-r));
+		r = send_batch(s, addr, n);
+		if (r < 0)
+			return r;
+		addr += n * IMAGE_PAGE;
+		pages -= n;
+	}
+	return 0;
+}
+
+static int send_vmas(struct capture *c, struct link *link, struct err *e)
+{
+	struct wire_vma batch[VMAS_PER_MESSAGE];
+	size_t n = 0;
+
+	for (size_t i = 0; i < c->maps->n; i++) {
+		const struct image_vma *v = &c->maps->v[i];
+
+		if (!(v->flags & VMA_SCRATCH))
+			batch[n++] = (struct wire_vma){.start = v->start,
+						       .end = v->end,
+						       .offset = v->offset,
+						       .prot = v->prot,
+						       .flags = v->flags & 0xffff & ~(uint32_t)VMA_SCRATCH,
+						       .file = v->file};
+		if (n == VMAS_PER_MESSAGE || (n && i + 1 == c->maps->n)) {
+			struct wire_image_vmas m = {.vmas = {.items = batch, .count = (uint32_t)n}};
+			int r = wire_image_vmas_encode(&m, link_out(link));
+
+			if (r < 0)
+				return err_set(e, r, "the mappings cannot be queued: %s", strerror(-r));
+			n = 0;
+		}
+	}
+	return 0;
+}
+
+int capture_send_range(struct capture *c, uint64_t start, uint64_t end, struct link *link, struct err *e)
+{
+	_cleanup_free_ uint8_t *batch = malloc(BATCH_PAGES * IMAGE_PAGE);
+	struct send_ctx s = {.c = c, .link = link, .e = e, .zeros = true, .batch = batch};
+
+	return batch ? send_pages(&s, start, (end - start) / IMAGE_PAGE) : err_set(e, -ENOMEM, "out of memory");
+}
+
+int capture_send(struct capture *c, const struct image_head *h, struct link *link, struct err *e)
+{
+	_cleanup_free_ uint8_t *batch = malloc(BATCH_PAGES * IMAGE_PAGE);
+	struct send_ctx s = {.c = c, .link = link, .e = e, .batch = batch};
+	struct wire_image_end end;
+	int r;
+
+	if (!batch)
+		return err_set(e, -ENOMEM, "out of memory");
+	r = image_head_encode(h, link_out(link));
+	if (r < 0)
+		return err_set(e, r, "the image cannot be queued: %s", strerror(-r));
+	r = send_vmas(c, link, e);
+	if (r == 0)
+		r = flush(link, true, e); /* the target builds while the pages are on their way */
+	for (size_t i = 0; r == 0 && i < c->maps->n; i++) {
+		const struct image_vma *v = &c->maps->v[i];
+
+		if (v->flags & (VMA_VVAR | VMA_SCRATCH))
+			continue;
+		if (v->flags & VMA_VDSO) {
+			r = c->send_vdso ? capture_send_range(c, v->start, v->end, link, e) : 0;
+			continue;
+		}
+		s.zeros = v->file != 0;
+		r = pages_scan(c->pagemap_fd, v->start, v->end, c->track && v->file, send_pages, &s);
+		if (r < 0 && e && !e->code)
+			(void)err_set(e, r, "the pages at %#" PRIx64 " cannot be listed: %s", v->start, strerror(-r));
+	}
+	if (r < 0)
+		return r;
+	end = (struct wire_image_end){.pages = c->pages, .bytes = c->bytes};
+	r = wire_image_end_encode(&end, link_out(link));
+	if (r < 0)
+		return err_set(e, r, "the image cannot be queued: %s", strerror(-r));
+	return flush(link, true, e);
+}

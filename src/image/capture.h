@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Taking a user context apart: from the stopped process at home, or from a guest.
+ * Promise: the source is only read (and made to answer brk(0)); after an error it can go on. Must not: decide where
+ * the image goes.
+ */
+#ifndef GODWIT_IMAGE_CAPTURE_H
+#define GODWIT_IMAGE_CAPTURE_H
+
+#include "../link/link.h"
+#include "build.h"
+
+struct capture {
+	struct tracee *t;
+	const struct image_maps *maps; /* of the source, numbered as the receiver shall know the files */
+	int pagemap_fd;
+	bool track; /* file ranges are write-protect tracked: send only what was written */
+	bool send_vdso; /* the source has the true vdso */
+	uint64_t pages, bytes; /* counted */
+};
+
+/* Steps a stopped task out of [start,end), where it must not be left (the vdso). Needs SIGTRAP deliverable: the caller
+ * says so by can_step; otherwise the task is let run and stopped again until it is outside. -EAGAIN when it stays. */
+int capture_step_out(struct tracee *t, uint64_t start, uint64_t end, bool can_step, uint64_t deadline_ns) _must_check_;
+
+/* Registers, extended state, rseq of the stopped task into h; a running restartable sequence is aborted. */
+int capture_head(struct tracee *t, struct image_head *h, struct err *e) _must_check_;
+
+/* A receiver that takes nothing for 30 s is given up; how long the whole takes depends on size and line.
+ *
+ * Sends IMAGE_BEGIN, all mappings but scratch ones, all pages that must travel, IMAGE_END. */
+int capture_send(struct capture *c, const struct image_head *h, struct link *link, struct err *e) _must_check_;
+/* Sends only the pages of one range, all of them (the vdso, for an image that is passed on). */
+int capture_send_range(struct capture *c, uint64_t start, uint64_t end, struct link *link, struct err *e) _must_check_;
+
+#endif

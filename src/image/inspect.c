@@ -1,0 +1,327 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Facts of a process from /proc; see inspect.h. proc(5) describes the files. */
+#include "inspect.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <linux/kcmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+
+#include "../base/file.h"
+#include "../wire/reasons.h"
+#include "pages.h"
+
+#define PF_KTHREAD_ 0x00200000
+
+static void add(struct inspect *x, enum reason reason, const char *fmt, ...) _printf_(3, 4);
+static void add(struct inspect *x, enum reason reason, const char *fmt, ...)
+{
+	struct inspect_reason *r = &x->reasons[x->n];
+	va_list ap;
+
+	for (size_t i = 0; i < x->n; i++) {
+		if (x->reasons[i].reason == reason)
+			return;
+	}
+	if (x->n == INSPECT_REASONS_MAX)
+		return;
+	r->reason = reason;
+	va_start(ap, fmt);
+	(void)vsnprintf(r->sentence, sizeof(r->sentence), fmt, ap);
+	va_end(ap);
+	x->n++;
+}
+
+/* The text behind "Name:" in a file of such lines, or NULL. */
+static const char *field(const char *text, const char *name)
+{
+	size_t n = strlen(name);
+
+	for (const char *p = text; p; p = strchr(p, '\n')) {
+		if (*p == '\n')
+			p++;
+		if (strncmp(p, name, n) == 0 && p[n] == ':')
+			return p + n + 1 + strspn(p + n + 1, " \t");
+	}
+	return NULL;
+}
+
+static uint64_t number(const char *text, const char *name, int base)
+{
+	const char *p = field(text, name);
+
+	return p ? strtoull(p, NULL, base) : 0;
+}
+
+static int read_status(pid_t pid, char *text, size_t cap)
+{
+	char path[40];
+	ssize_t n;
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/status", pid);
+	n = file_read_small(path, text, cap);
+	if (n < 0)
+		return n == -ENOENT ? -ESRCH : (int)n;
+	return 0;
+}
+
+static void take_signals(struct inspect *x, const char *text)
+{
+	const char *state = field(text, "State");
+
+	x->state = state ? *state : '?';
+	x->sig_blocked = number(text, "SigBlk", 16);
+	x->sig_ignored = number(text, "SigIgn", 16);
+	x->sig_caught = number(text, "SigCgt", 16);
+}
+
+int inspect_signals(pid_t pid, struct inspect *ret)
+{
+	char text[4096];
+	int r = read_status(pid, text, sizeof(text));
+
+	if (r == 0)
+		take_signals(ret, text);
+	return r;
+}
+
+static void check_status(struct inspect *x, const char *text, pid_t pid)
+{
+	const char *ns = field(text, "NSpid");
+	unsigned levels = 0;
+	char *end;
+
+	take_signals(x, text);
+	x->inner_pid = pid;
+	if (number(text, "Threads", 10) > 1)
+		add(x, REASON_THREADS, "it has %" PRIu64 " threads", number(text, "Threads", 10));
+	if (number(text, "TracerPid", 10))
+		add(x, REASON_TRACED, "process %" PRIu64 " traces it", number(text, "TracerPid", 10));
+	if (number(text, "Seccomp", 10))
+		add(x, REASON_SECCOMP, "it has a system-call filter of its own");
+	if (x->state == 'Z' || x->state == 'X')
+		add(x, REASON_ZOMBIE, "it has already ended and waits for its parent");
+	if (x->state == 'D')
+		add(x, REASON_UNINTERRUPTIBLE, "it waits in the kernel and cannot be stopped now");
+	for (; ns && *ns && *ns != '\n'; ns = end) {
+		x->inner_pid = (pid_t)strtol(ns, &end, 10);
+		if (end == ns)
+			break;
+		levels++;
+	}
+	/* NSpid of a file in our own /proc begins at our own namespace. */
+	if (levels > 1)
+		add(x, REASON_NESTED_PIDNS, "it lives in a pid namespace of its own, where it is process %d",
+		    x->inner_pid);
+}
+
+static void check_stat(struct inspect *x, const struct proc_stat *st)
+{
+	(void)snprintf(x->comm, sizeof(x->comm), "%s", st->comm);
+	if (st->flags & PF_KTHREAD_)
+		add(x, REASON_KERNEL_THREAD, "it is a kernel thread");
+	if (st->pid == 1)
+		add(x, REASON_INIT, "it is the init process");
+	if (st->policy != 0 && st->policy != 3 && st->policy != 5) /* other, batch, idle */
+		add(x, REASON_REALTIME, "it has real-time scheduling policy %u", st->policy);
+	x->mm = (struct image_mm){
+	    .start_code = st->start_code,
+	    .end_code = st->end_code,
+	    .start_data = st->start_data,
+	    .end_data = st->end_data,
+	    .start_brk = st->start_brk,
+	    .start_stack = st->start_stack,
+	    .arg_start = st->arg_start,
+	    .arg_end = st->arg_end,
+	    .env_start = st->env_start,
+	    .env_end = st->env_end,
+	};
+}
+
+static void check_maps(struct inspect *x, const struct image_maps *m)
+{
+	static const struct {
+		uint32_t flag;
+		enum reason reason;
+		const char *what;
+	} bad[] = {
+	    {VMA_HUGETLB, REASON_HUGETLB, "it maps huge pages explicitly"},
+	    {VMA_DEVICE, REASON_DEVICE, "it maps a device"},
+	    {VMA_LOCKED, REASON_LOCKED, "it has locked memory"},
+	    {VMA_SEALED, REASON_SEALED, "it has sealed mappings"},
+	    {VMA_UFFD, REASON_UFFD, "it handles its own page faults"},
+	    {VMA_SHADOW_STACK, REASON_SHADOW_STACK, "it uses a shadow stack"},
+	};
+
+	for (size_t i = 0; i < m->n; i++) {
+		const struct image_vma *v = &m->v[i];
+
+		if (v->flags & (VMA_VDSO | VMA_VVAR))
+			continue;
+		if ((v->flags & VMA_SHARED) && (v->flags & VMA_MAYWRITE))
+			add(x, REASON_SHARED_MEMORY, "it maps %" PRIu64 " KiB of shared writable memory at %#" PRIx64,
+			    (v->end - v->start) >> 10, v->start);
+		else if ((v->flags & VMA_SHARED) && !v->file)
+			add(x, REASON_SHARED_MEMORY, "it maps shared memory without a file at %#" PRIx64, v->start);
+		for (size_t k = 0; k < ARRAY_SIZE(bad); k++) {
+			if (v->flags & bad[k].flag)
+				add(x, bad[k].reason, "%s at %#" PRIx64, bad[k].what, v->start);
+		}
+		if (v->start <= x->mm.start_brk && x->mm.start_brk <= v->end && !v->file)
+			x->mm.brk = v->end;
+	}
+	if (!m->vdso_start)
+		add(x, REASON_NO_VDSO, "it has no vdso or has unmapped it");
+}
+
+/* Descriptors whose working is tied to the memory or the CPU of the process. */
+static int check_descriptors(struct inspect *x, pid_t pid)
+{
+	static const char *const bad[] = {"anon_inode:[io_uring]",   "anon_inode:[userfaultfd]",
+					  "anon_inode:[perf_event]", "anon_inode:bpf-prog",
+					  "anon_inode:kvm-vm",       "anon_inode:seccomp notify"};
+	_cleanup_closedir_ DIR *dir = NULL;
+	char path[300], target[64];
+	struct dirent *d;
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/fd", pid);
+	dir = opendir(path);
+	if (!dir)
+		return -errno;
+	while ((d = readdir(dir))) {
+		ssize_t n = readlinkat(dirfd(dir), d->d_name, target, sizeof(target) - 1);
+
+		if (n <= 0)
+			continue;
+		target[n] = '\0';
+		for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+			if (strcmp(target, bad[i]) == 0)
+				add(x, REASON_DESCRIPTOR, "its descriptor %s is %s, which only works at home",
+				    d->d_name, target);
+		}
+	}
+	return 0;
+}
+
+static void check_timers(struct inspect *x, pid_t pid)
+{
+	_cleanup_free_ char *text = NULL;
+	char path[40];
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/timers", pid);
+	if (file_read_all(path, 1 << 20, &text, NULL) < 0)
+		return; /* kernels without CHECKPOINT_RESTORE have no such file; then no timer is seen */
+	for (const char *p = strstr(text, "ClockID:"); p; p = strstr(p + 1, "ClockID:")) {
+		long id = strtol(p + 8, NULL, 10);
+
+		if (id < 0 || id == 2 || id == 3)
+			add(x, REASON_CPU_TIMER, "it has a timer on its own CPU time");
+	}
+}
+
+static void take_limits(struct inspect *x, pid_t pid)
+{
+	static const struct {
+		const char *name;
+		size_t at;
+	} limits[] = {
+	    {"Max address space", offsetof(struct inspect, limit_as)},
+	    {"Max data size", offsetof(struct inspect, limit_data)},
+	    {"Max stack size", offsetof(struct inspect, limit_stack)},
+	    {"Max core file size", offsetof(struct inspect, limit_core)},
+	};
+	char path[40], text[4096];
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/limits", pid);
+	if (file_read_small(path, text, sizeof(text)) < 0)
+		text[0] = '\0';
+	for (size_t i = 0; i < ARRAY_SIZE(limits); i++) {
+		uint64_t *v = (uint64_t *)((char *)x + limits[i].at);
+		const char *p = strstr(text, limits[i].name);
+
+		*v = ~0ULL;
+		if (p)
+			p += strlen(limits[i].name);
+		if (p && p[strspn(p, " ")] != 'u')
+			*v = strtoull(p, NULL, 10);
+	}
+}
+
+static int count_pages(void *ctx, uint64_t addr, uint64_t pages)
+{
+	(void)addr;
+	*(uint64_t *)ctx += pages * IMAGE_PAGE;
+	return 0;
+}
+
+static void estimate_dirty(struct inspect *x, pid_t pid, const struct image_maps *m)
+{
+	_cleanup_close_ int fd = -1;
+	char path[40];
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/pagemap", pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	for (size_t i = 0; fd >= 0 && i < m->n; i++) {
+		if (!(m->v[i].flags & (VMA_VDSO | VMA_VVAR)))
+			(void)!pages_scan(fd, m->v[i].start, m->v[i].end, false, count_pages, &x->dirty_bytes);
+	}
+}
+
+static void check_vm_shared(struct inspect *x, pid_t pid, pid_t ppid)
+{
+	/* The child of vfork() lives in its parent's memory. */
+	if (ppid > 1 && syscall(SYS_kcmp, pid, ppid, KCMP_VM, 0UL, 0UL) == 0)
+		add(x, REASON_VFORK, "it shares its memory with process %d", ppid);
+}
+
+int inspect_process(pid_t pid, struct inspect *ret, struct image_maps *maps, struct err *e)
+{
+	struct proc_stat st;
+	char text[4096];
+	char path[40];
+	int r;
+
+	memset(ret, 0, sizeof(*ret));
+	r = proc_read_stat(pid, &st);
+	if (r == 0)
+		r = read_status(pid, text, sizeof(text));
+	if (r < 0)
+		return err_reason(e, REASON_NO_SUCH_PROCESS, -ESRCH, "there is no process %d on this node", pid);
+	check_stat(ret, &st);
+	check_status(ret, text, pid);
+	take_limits(ret, pid);
+	if (ret->state == 'Z' || ret->state == 'X' || (st.flags & PF_KTHREAD_))
+		return 0;
+	r = maps_read(maps, pid, true, e);
+	if (r < 0)
+		return r;
+	check_maps(ret, maps);
+	r = check_descriptors(ret, pid);
+	if (r < 0)
+		return err_set(e, r, "the descriptors of process %d cannot be read: %s", pid, strerror(-r));
+	check_timers(ret, pid);
+	check_vm_shared(ret, pid, st.ppid);
+	estimate_dirty(ret, pid, maps);
+	(void)snprintf(path, sizeof(path), "/proc/%d/personality", pid);
+	if (file_read_small(path, text, sizeof(text)) > 0)
+		ret->personality = strtoull(text, NULL, 16);
+	return 0;
+}
+
+bool inspect_pending(pid_t pid, int sig)
+{
+	uint64_t pending;
+	char text[4096];
+
+	if (read_status(pid, text, sizeof(text)) < 0)
+		return false;
+	pending = number(text, "SigPnd", 16) | number(text, "ShdPnd", 16);
+	if (sig)
+		return (pending >> (sig - 1)) & 1;
+	return (pending & ~number(text, "SigBlk", 16)) != 0;
+}

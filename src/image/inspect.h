@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What keeps a process at home, and the figures of a process that a move needs.
+ * Promise: all reasons at once, each with a sentence that names the fact. Must not: stop or change the process.
+ */
+#ifndef GODWIT_IMAGE_INSPECT_H
+#define GODWIT_IMAGE_INSPECT_H
+
+#include "image.h"
+#include "maps.h"
+
+#define INSPECT_REASONS_MAX 24
+
+struct inspect_reason {
+	unsigned reason; /* enum reason */
+	char sentence[ERR_TEXT_MAX];
+};
+
+struct inspect {
+	struct inspect_reason reasons[INSPECT_REASONS_MAX];
+	size_t n;
+	char comm[64];
+	char state; /* letter of /proc/PID/stat */
+	pid_t inner_pid; /* the pid that the process sees itself */
+	uint64_t sig_blocked, sig_ignored, sig_caught; /* bit n-1 is signal n */
+	uint64_t limit_as, limit_data, limit_stack, limit_core; /* bytes, RLIM_INFINITY as ~0 */
+	uint64_t personality;
+	struct image_mm mm; /* brk is only known to the page here: start of the heap's mapping end */
+	uint64_t dirty_bytes; /* estimate of what a move sends */
+};
+
+/* Reads everything about pid into *ret and its mappings, with flags, into *maps (both replaced). 0, -ESRCH, -EACCES.
+ * Reasons do not make it fail. */
+int inspect_process(pid_t pid, struct inspect *ret, struct image_maps *maps, struct err *e) _must_check_;
+/* Signal masks and state letter only, from /proc/PID/status; cheap. */
+int inspect_signals(pid_t pid, struct inspect *ret) _must_check_;
+
+/* Does a signal wait to be delivered to the process? sig 0: any that it does not block. False when it is gone. */
+bool inspect_pending(pid_t pid, int sig);
+
+#endif

@@ -1,0 +1,359 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Tracing of one task by ptrace(2) in the SEIZE style; see tracee.h for what is promised. */
+#include "tracee.h"
+
+#include <elf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ptrace.h>
+#include <sys/uio.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "../base/clock.h"
+
+#define TRACEE_OPTIONS PTRACE_O_TRACESYSGOOD
+#define KERNEL_SIGSET_BYTES 8
+#define LOOK_NS (5 * (long)NSEC_PER_MSEC)
+
+void tracee_init(struct tracee *t, pid_t pid)
+{
+	*t = (struct tracee){.pid = pid, .stop = TRACEE_RUNNING, .mem_fd = -1};
+}
+
+void tracee_release(struct tracee *t)
+{
+	if (t->mem_fd >= 0)
+		(void)close(t->mem_fd);
+	t->mem_fd = -1;
+}
+
+static int request(int req, const struct tracee *t, uintptr_t addr, uintptr_t data)
+{
+	return ptrace(req, t->pid, (void *)addr, (void *)data) == -1 ? -errno : 0;
+}
+
+int tracee_seize(struct tracee *t, struct err *e)
+{
+	int r = request(PTRACE_SEIZE, t, 0, TRACEE_OPTIONS);
+
+	if (r < 0)
+		return err_set(e, r, "process %d cannot be traced: %s", t->pid, strerror(-r));
+	return 0;
+}
+
+int tracee_exitkill(struct tracee *t, bool on)
+{
+	return request(PTRACE_SETOPTIONS, t, 0, TRACEE_OPTIONS | (on ? PTRACE_O_EXITKILL : 0));
+}
+
+int tracee_interrupt(struct tracee *t)
+{
+	return request(PTRACE_INTERRUPT, t, 0, 0);
+}
+
+/* Turns a status of waitpid(2) into what happened. ptrace(2) lists the cases. */
+static void classify(struct tracee *t, int status)
+{
+	int sig;
+
+	t->status = status;
+	t->sig = 0;
+	if (!WIFSTOPPED(status)) {
+		t->stop = TRACEE_ENDED;
+		return;
+	}
+	sig = WSTOPSIG(status);
+	if (status >> 16 == PTRACE_EVENT_STOP) {
+		t->stop = sig == SIGTRAP ? TRACEE_EVENT : TRACEE_GROUP;
+		t->sig = sig == SIGTRAP ? 0 : sig;
+	} else if (sig == (SIGTRAP | 0x80)) {
+		t->entered = !t->entered;
+		t->stop = t->entered ? TRACEE_ENTER : TRACEE_EXIT;
+		return;
+	} else {
+		t->sig = sig;
+		t->stop = TRACEE_SIGNAL;
+		if (request(PTRACE_GETSIGINFO, t, 0, (uintptr_t)&t->info) < 0)
+			memset(&t->info, 0, sizeof(t->info));
+		if (sig == SIGTRAP && t->info.si_code == TRAP_TRACE)
+			t->stop = TRACEE_STEP;
+	}
+	/* Any stop between entry and exit means that the call has left the kernel's entry code: a restarted call
+	 * enters anew. */
+	t->entered = false;
+}
+
+int tracee_poll(struct tracee *t)
+{
+	int status;
+	pid_t r;
+
+	if (t->stop == TRACEE_ENDED)
+		return 0;
+	r = waitpid(t->pid, &status, __WALL | WNOHANG);
+	if (r < 0)
+		return -errno;
+	if (r == 0)
+		return 0;
+	classify(t, status);
+	return 1;
+}
+
+int tracee_wait(struct tracee *t, uint64_t deadline_ns)
+{
+	sigset_t set;
+
+	(void)sigemptyset(&set);
+	(void)sigaddset(&set, SIGCHLD);
+	for (;;) {
+		struct timespec ts = {0};
+		uint64_t now = clock_mono_ns();
+		int r;
+
+		/* SIGCHLDs of several stops merge, and a signalfd may have eaten one: never sleep long on it. Sleeping
+		 * first and looking afterwards is right nearly always, for the stop is still to come. */
+		if (now < deadline_ns && deadline_ns - now < LOOK_NS)
+			ts.tv_nsec = (long)(deadline_ns - now);
+		else if (now < deadline_ns)
+			ts.tv_nsec = LOOK_NS;
+		(void)sigtimedwait(&set, NULL, &ts);
+		r = tracee_poll(t);
+		if (r != 0)
+			return r < 0 ? r : 0;
+		if (now >= deadline_ns)
+			return -ETIMEDOUT;
+	}
+}
+
+int tracee_resume(struct tracee *t, enum tracee_resume how, int sig)
+{
+	static const int requests[] = {
+	    [TRACEE_CONT] = PTRACE_CONT,
+	    [TRACEE_TO_SYSCALL] = PTRACE_SYSCALL,
+	    [TRACEE_SINGLESTEP] = PTRACE_SINGLESTEP,
+	    [TRACEE_LISTEN] = PTRACE_LISTEN,
+	};
+	int r = request(requests[how], t, 0, (uintptr_t)sig);
+
+	if (r == 0) {
+		t->stop = TRACEE_RUNNING;
+		if (how != TRACEE_TO_SYSCALL)
+			t->entered = false;
+	}
+	return r;
+}
+
+int tracee_get_regs(struct tracee *t, struct user_regs_struct *ret)
+{
+	return request(PTRACE_GETREGS, t, 0, (uintptr_t)ret);
+}
+
+int tracee_set_regs(struct tracee *t, const struct user_regs_struct *regs)
+{
+	return request(PTRACE_SETREGS, t, 0, (uintptr_t)regs);
+}
+
+int tracee_mask_all(struct tracee *t)
+{
+	uint64_t all = ~0ULL;
+	int r;
+
+	if (t->masked)
+		return 0;
+	/* For a task inside sigsuspend() or ppoll() this is its own mask, not the temporary one: right, because the
+	 * call is made again when the task goes on. kernel/ptrace.c. */
+	r = request(PTRACE_GETSIGMASK, t, KERNEL_SIGSET_BYTES, (uintptr_t)&t->saved_mask);
+	if (r == 0)
+		r = request(PTRACE_SETSIGMASK, t, KERNEL_SIGSET_BYTES, (uintptr_t)&all);
+	if (r == 0)
+		t->masked = true;
+	return r;
+}
+
+int tracee_unmask(struct tracee *t)
+{
+	int r;
+
+	if (!t->masked)
+		return 0;
+	r = request(PTRACE_SETSIGMASK, t, KERNEL_SIGSET_BYTES, (uintptr_t)&t->saved_mask);
+	if (r == 0)
+		t->masked = false;
+	return r;
+}
+
+/* Resumes to the next syscall stop. Group stops and interrupts that come between are passed over. */
+static int to_syscall_stop(struct tracee *t, enum tracee_stop wanted, uint64_t deadline_ns)
+{
+	for (;;) {
+		int r = tracee_resume(t, TRACEE_TO_SYSCALL, 0);
+
+		if (r == 0)
+			r = tracee_wait(t, deadline_ns);
+		if (r < 0)
+			return r;
+		if (t->stop == wanted)
+			return 0;
+		if (t->stop == TRACEE_ENDED)
+			return -ESRCH;
+		if (t->stop != TRACEE_EVENT && t->stop != TRACEE_GROUP)
+			return -EPROTO;
+	}
+}
+
+int tracee_syscall(struct tracee *t, int64_t *ret, unsigned nr, uint64_t a0, uint64_t a1, uint64_t a2, uint64_t a3,
+		   uint64_t a4, uint64_t a5)
+{
+	uint64_t deadline = clock_mono_ns() + 10 * NSEC_PER_SEC;
+	struct user_regs_struct regs;
+	int r = tracee_get_regs(t, &regs);
+
+	if (r < 0)
+		return r;
+	regs.rip = t->syscall_ip;
+	regs.rax = nr;
+	regs.orig_rax = ~0ULL; /* no call to restart over the new registers */
+	regs.rdi = a0;
+	regs.rsi = a1;
+	regs.rdx = a2;
+	regs.r10 = a3;
+	regs.r8 = a4;
+	regs.r9 = a5;
+	regs.eflags &= ~0x500ULL; /* neither TF nor DF */
+	r = tracee_set_regs(t, &regs);
+	if (r == 0)
+		r = to_syscall_stop(t, TRACEE_ENTER, deadline);
+	if (r == 0)
+		r = to_syscall_stop(t, TRACEE_EXIT, deadline);
+	if (r == 0)
+		r = tracee_get_regs(t, &regs);
+	if (r == 0)
+		*ret = (int64_t)regs.rax;
+	return r;
+}
+
+int tracee_settle(struct tracee *t, const struct user_regs_struct *regs, uint64_t deadline_ns)
+{
+	int r;
+
+	/* Restart codes are decided in get_signal(): only an event or group stop lies inside it. */
+	while (t->stop != TRACEE_EVENT && t->stop != TRACEE_GROUP) {
+		r = tracee_mask_all(t);
+		if (r == 0)
+			r = tracee_interrupt(t);
+		if (r == 0)
+			r = tracee_resume(t, TRACEE_CONT, 0);
+		if (r == 0)
+			r = tracee_wait(t, deadline_ns);
+		if (r < 0)
+			return r;
+		if (t->stop == TRACEE_ENDED)
+			return -ESRCH;
+	}
+	r = tracee_set_regs(t, regs);
+	return r < 0 ? r : tracee_unmask(t);
+}
+
+int tracee_leave(struct tracee *t, const struct user_regs_struct *regs, uint64_t deadline_ns)
+{
+	int r = tracee_settle(t, regs, deadline_ns);
+
+	if (r == 0)
+		r = request(PTRACE_DETACH, t, 0, 0);
+	if (r == 0)
+		t->stop = TRACEE_RUNNING;
+	return r;
+}
+
+int tracee_detach(struct tracee *t, int sig)
+{
+	int r = request(PTRACE_DETACH, t, 0, (uintptr_t)sig);
+
+	if (r == 0)
+		t->stop = TRACEE_RUNNING;
+	return r;
+}
+
+static int mem_fd(struct tracee *t)
+{
+	char path[40];
+
+	if (t->mem_fd >= 0)
+		return t->mem_fd;
+	(void)snprintf(path, sizeof(path), "/proc/%d/mem", t->pid);
+	t->mem_fd = open(path, O_RDWR | O_CLOEXEC);
+	return t->mem_fd >= 0 ? t->mem_fd : -errno;
+}
+
+int tracee_read(struct tracee *t, uint64_t addr, void *p, size_t n)
+{
+	size_t done = 0;
+	int fd;
+
+	while (done < n) {
+		struct iovec local = {(char *)p + done, n - done}, remote = {(void *)(addr + done), n - done};
+		ssize_t r = process_vm_readv(t->pid, &local, 1, &remote, 1, 0);
+
+		if (r > 0) {
+			done += (size_t)r;
+			continue;
+		}
+		/* Pages without read permission: /proc/PID/mem does not mind. */
+		fd = mem_fd(t);
+		if (fd < 0)
+			return fd;
+		r = pread(fd, (char *)p + done, n - done < 4096 ? n - done : 4096 - ((addr + done) & 4095),
+			  (off_t)(addr + done));
+		if (r <= 0)
+			return -EFAULT;
+		done += (size_t)r;
+	}
+	return 0;
+}
+
+int tracee_write(struct tracee *t, uint64_t addr, const void *p, size_t n)
+{
+	size_t done = 0;
+	int fd;
+
+	while (done < n) {
+		struct iovec local = {(char *)p + done, n - done}, remote = {(void *)(addr + done), n - done};
+		ssize_t r = process_vm_writev(t->pid, &local, 1, &remote, 1, 0);
+
+		if (r > 0) {
+			done += (size_t)r;
+			continue;
+		}
+		fd = mem_fd(t);
+		if (fd < 0)
+			return fd;
+		r = pwrite(fd, (const char *)p + done, n - done < 4096 ? n - done : 4096 - ((addr + done) & 4095),
+			   (off_t)(addr + done));
+		if (r <= 0)
+			return -EFAULT;
+		done += (size_t)r;
+	}
+	return 0;
+}
+
+int tracee_find_syscall(struct tracee *t, uint64_t start, uint64_t end)
+{
+	uint8_t page[4096];
+
+	for (uint64_t a = start; a < end; a += sizeof(page)) {
+		int r = tracee_read(t, a, page, sizeof(page));
+
+		if (r < 0)
+			return r;
+		for (size_t i = 0; i + 1 < sizeof(page); i++) {
+			if (page[i] == 0x0f && page[i + 1] == 0x05) {
+				t->syscall_ip = a + i;
+				return 0;
+			}
+		}
+	}
+	return -ENOENT;
+}

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * One traced task: stop it, know how it stopped, read and write it, make it execute system calls.
+ * Promise: a wait never outlives its deadline; a task that is given up by tracee_leave() goes on exactly where its
+ * registers say, with the kernel's own restart of an interrupted call. Must not: put code into a task at home; calls
+ * are made at a `syscall` instruction that is there already.
+ *
+ * The calling process must have SIGCHLD blocked: the waits use it to have a deadline.
+ */
+#ifndef GODWIT_IMAGE_TRACEE_H
+#define GODWIT_IMAGE_TRACEE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <signal.h>
+#include <sys/types.h>
+#include <sys/user.h>
+#include "../base/err.h"
+
+enum tracee_stop {
+	TRACEE_RUNNING,
+	TRACEE_EVENT, /* PTRACE_INTERRUPT, inside the kernel's get_signal(): restart codes are still undecided */
+	TRACEE_GROUP, /* stopped by job control; sig says by which signal */
+	TRACEE_SIGNAL, /* about to be delivered sig; the siginfo is in `info` */
+	TRACEE_ENTER, /* at the entry of a call */
+	TRACEE_EXIT, /* at its end */
+	TRACEE_STEP, /* one instruction further */
+	TRACEE_ENDED, /* exited or killed: status as from waitpid(2); reaped */
+};
+
+struct tracee {
+	pid_t pid;
+	enum tracee_stop stop;
+	int sig;
+	int status;
+	siginfo_t info;
+	bool entered; /* the next syscall stop is the exit */
+	uint64_t syscall_ip; /* address of a `syscall` instruction in the task, 0 = not known yet */
+	int mem_fd; /* /proc/PID/mem, -1 until needed */
+	bool masked; /* all signals are blocked for injection; saved_mask is the task's own */
+	uint64_t saved_mask;
+};
+
+void tracee_init(struct tracee *t, pid_t pid);
+void tracee_release(struct tracee *t); /* closes the fd; does not detach */
+
+/* PTRACE_SEIZE with TRACESYSGOOD. The task keeps running. -ESRCH, -EPERM (also when traced by another). */
+int tracee_seize(struct tracee *t, struct err *e) _must_check_;
+/* From now on the task is killed when the tracer dies (on), or is let go (off). Task must be stopped. */
+int tracee_exitkill(struct tracee *t, bool on) _must_check_;
+
+/* Asks for a stop; the stop itself comes by tracee_wait(). Harmless when already stopped: another follows. */
+int tracee_interrupt(struct tracee *t) _must_check_;
+/* Waits for the next stop or end. 0, -ETIMEDOUT, -ECHILD. t->stop tells. */
+int tracee_wait(struct tracee *t, uint64_t deadline_ns) _must_check_;
+/* As tracee_wait() without waiting: 1 = changed, 0 = nothing new. */
+int tracee_poll(struct tracee *t) _must_check_;
+
+enum tracee_resume { TRACEE_CONT, TRACEE_TO_SYSCALL, TRACEE_SINGLESTEP, TRACEE_LISTEN };
+/* Lets the task run; sig is delivered when it was in TRACEE_SIGNAL (0: swallowed). */
+int tracee_resume(struct tracee *t, enum tracee_resume how, int sig) _must_check_;
+
+int tracee_get_regs(struct tracee *t, struct user_regs_struct *ret) _must_check_;
+int tracee_set_regs(struct tracee *t, const struct user_regs_struct *regs) _must_check_;
+
+/* Blocks every signal in the task, so that injected calls cannot be interrupted; and undoes it. */
+int tracee_mask_all(struct tracee *t) _must_check_;
+int tracee_unmask(struct tracee *t) _must_check_;
+
+/* Makes the stopped task execute call nr and gives the raw result in *ret. Needs syscall_ip and tracee_mask_all().
+ * The registers are changed; the caller sets them again. -errno only when the tracing failed. */
+int tracee_syscall(struct tracee *t, int64_t *ret, unsigned nr, uint64_t a0, uint64_t a1, uint64_t a2, uint64_t a3,
+		   uint64_t a4, uint64_t a5) _must_check_;
+
+/* Brings the task to a stop where the kernel still decides about restarting an interrupted call, with its own mask and
+ * registers `regs`, whose rax may be a restart code: whatever becomes of the tracer, it goes on rightly from there. */
+int tracee_settle(struct tracee *t, const struct user_regs_struct *regs, uint64_t deadline_ns) _must_check_;
+/* tracee_settle(), then detached. Tasks stopped by job control stay stopped. */
+int tracee_leave(struct tracee *t, const struct user_regs_struct *regs, uint64_t deadline_ns) _must_check_;
+
+/* Lets the task go from TRACEE_SIGNAL, with that signal. */
+int tracee_detach(struct tracee *t, int sig) _must_check_;
+
+/* Memory, any protection. All of n bytes or -EFAULT. Not for pages that this process itself must supply. */
+int tracee_read(struct tracee *t, uint64_t addr, void *p, size_t n) _must_check_;
+int tracee_write(struct tracee *t, uint64_t addr, const void *p, size_t n) _must_check_;
+
+/* Finds a `syscall` instruction inside [start,end) of the task and stores it in syscall_ip. -ENOENT if none. */
+int tracee_find_syscall(struct tracee *t, uint64_t start, uint64_t end) _must_check_;
+
+#endif

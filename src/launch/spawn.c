@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Starts a helper program: see spawn.h.
+ * Promise: between fork and execve only async-signal-safe calls are made. Must not: wait longer than a second.
+ */
+#include "spawn.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/sock.h"
+
+#define SPAWN_NS NSEC_PER_SEC
+#define ENV_MAX 8
+#define ENV_BYTES 4096
+
+int spawn_find(const char *name, char *buf, size_t cap, struct err *e)
+{
+	static const char *const places[] = {"%s/%s", "%s/../libexec/godwit/%s"};
+	char dir[256];
+	size_t i;
+	int n, r = file_self_dir(dir, sizeof(dir));
+
+	for (i = 0; r == 0 && i < ARRAY_SIZE(places); i++) {
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+		n = snprintf(buf, cap, places[i], dir, name);
+#pragma GCC diagnostic pop
+		if (n >= 0 && (size_t)n < cap && access(buf, X_OK) == 0)
+			return 0;
+	}
+	return err_set(e, -ENOENT, "%s is not installed beside the launcher", name);
+}
+
+/* Fills env (NULL at its end) from what may pass. text holds the strings. */
+static void clean_environment(char *env[static ENV_MAX], char *text, size_t cap)
+{
+	static const char *const names[] = {"GODWIT_LOG", "GODWIT_RUN", "GODWIT_FAULT", "GODWIT_FAULT_FILE"};
+	static char path[] = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+	size_t i, n = 0;
+	const char *v;
+	int len;
+
+	env[n++] = path;
+	for (i = 0; i < ARRAY_SIZE(names); i++) {
+		v = getenv(names[i]);
+		len = v ? snprintf(text, cap, "%s=%s", names[i], v) : -1;
+		if (len < 0 || (size_t)len >= cap)
+			continue;
+		env[n++] = text;
+		text += len + 1;
+		cap -= (size_t)len + 1;
+	}
+	env[n] = NULL;
+}
+
+/* In the child. The pipe end that tells about a failed execve is kept at 3, close-on-exec. */
+static _Noreturn void child(char *const argv[], char *const env[], int pipe_fd)
+{
+	struct sigaction sa = {.sa_handler = SIG_DFL};
+	sigset_t none;
+	int fd, sig, err;
+
+	(void)setsid();
+	for (sig = 1; sig < NSIG; sig++)
+		(void)sigaction(sig, &sa, NULL);
+	(void)sigemptyset(&none);
+	(void)sigprocmask(SIG_SETMASK, &none, NULL);
+	fd = open("/dev/null", O_RDWR);
+	if (fd >= 0 && pipe_fd > 2) {
+		(void)dup2(fd, 0);
+		(void)dup2(fd, 1);
+	}
+	if (pipe_fd != 3)
+		(void)dup3(pipe_fd, 3, O_CLOEXEC);
+	(void)close_range(4, ~0U, 0);
+	(void)umask(077);
+	if (chdir("/") == 0)
+		(void)execve(argv[0], argv, env);
+	err = errno;
+	(void)!write(3, &err, sizeof(err));
+	_exit(127);
+}
+
+pid_t spawn_helper(char *const argv[], struct err *e)
+{
+	_cleanup_close_ int rd = -1;
+	char *env[ENV_MAX], text[ENV_BYTES];
+	int p[2], err = 0, status;
+	ssize_t n;
+	pid_t pid;
+
+	clean_environment(env, text, sizeof(text));
+	if (pipe2(p, O_CLOEXEC) < 0)
+		return err_set(e, -errno, "no pipe: %s", strerror(errno));
+	rd = p[0];
+	pid = fork();
+	if (pid == 0)
+		child(argv, env, p[1]);
+	err = errno;
+	(void)close(p[1]);
+	if (pid < 0)
+		return err_set(e, -err, "no process can be started: %s", strerror(err));
+	/* The end of the pipe means that execve succeeded, four bytes that it failed. */
+	n = sock_wait(rd, POLLIN, clock_mono_ns() + SPAWN_NS) > 0 ? read(rd, &err, sizeof(err)) : -1;
+	if (n == 0)
+		return pid;
+	if (n != sizeof(err))
+		err = ETIMEDOUT;
+	(void)kill(pid, SIGKILL);
+	(void)waitpid(pid, &status, 0);
+	return err_set(e, -err, "%s cannot be executed: %s", argv[0], strerror(err));
+}

@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Methods about processes that move nothing: Processes, Where, Register, Pin.
+ * Promise: the command line of a process is shown only as far as /proc shows it to everybody. Must not: start a move.
+ */
+#include <errno.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <string.h>
+#include "base/file.h"
+#include "json.h"
+#include "methods.h"
+#include "node.h"
+
+#define COMMAND_MAX 256
+
+/* argv with spaces between, or [comm] for one that has none. */
+static json_t *command_of(pid_t pid, const char *comm)
+{
+	char path[40], text[COMMAND_MAX];
+	ssize_t n, i;
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/cmdline", pid);
+	n = file_read_small(path, text, sizeof(text));
+	if (n <= 0) {
+		(void)snprintf(text, sizeof(text), "[%s]", comm);
+		return json_text(text);
+	}
+	for (i = 0; i < n; i++)
+		if (!text[i])
+			text[i] = ' ';
+	while (n > 0 && text[n - 1] == ' ')
+		text[--n] = '\0';
+	return json_text(text);
+}
+
+static json_t *user_of(uid_t uid)
+{
+	const struct passwd *pw = uid == (uid_t)-1 ? NULL : getpwuid(uid);
+	char text[16];
+
+	if (pw)
+		return json_text(pw->pw_name);
+	(void)snprintf(text, sizeof(text), "%u", uid);
+	return json_string(text);
+}
+
+/* The one thing to say about a process at home: why it does not move, or why it came home. */
+static unsigned reason_of(const struct tracked *t)
+{
+	if (t->pinned)
+		return REASON_PINNED;
+	if (t->confined)
+		return t->confined;
+	if (t->host[0])
+		return REASON_NONE;
+	return t->last_home_reason ? t->last_home_reason : t->family ? REASON_NONE : REASON_NOT_FAMILY;
+}
+
+static json_t *tracked_json(const struct node *n, const struct tracked *t)
+{
+	const struct sample_proc *p = sampler_find(&n->sampler, t->pid);
+	const struct helper *h = t->shepherd;
+	unsigned reason = reason_of(t);
+	bool away = t->host[0];
+	char comm[sizeof(t->comm)];
+	struct proc_stat st;
+
+	/* As it is now: since the last sample it may have executed something. */
+	(void)snprintf(comm, sizeof(comm), "%.15s", proc_read_stat(t->pid, &st) == 0 ? st.comm : t->comm);
+	return json_pack("{s:i, s:I, s:o, s:s, s:s, s:s, s:i, s:b, s:f, s:I, s:I, s:i, s:f, s:s, s:s, s:o, s:o}", "pid",
+			 t->pid, "uid", (json_int_t)t->ruid, "user", user_of(t->ruid), "home", n->name, "node",
+			 tracked_place(n, t), "state",
+			 t->move ? "moving"
+			 : away  ? "away"
+				 : "home",
+			 "family", t->family, "pinned", t->pinned, "cpu",
+			 (away && h ? h->cpu_milli
+			  : p       ? p->cpu_milli
+				    : 0) /
+			     1000.0,
+			 "cpu_us", (json_int_t)((p ? p->cpu_us : 0) + (h ? h->cpu_us : 0)), "memory",
+			 (json_int_t)(away && h ? h->rss
+				      : p       ? p->rss
+						: 0),
+			 "moves", (int)t->moves, "calls_per_s", (double)(away && h ? h->calls_per_s : 0), "reason",
+			 reason_word(reason), "why", reason ? reason_sentence(reason) : "", "comm", json_text(comm),
+			 "command", command_of(t->pid, comm));
+}
+
+static json_t *guest_json(const struct node *n, const struct helper *h)
+{
+	return json_pack("{s:I, s:i, s:o, s:s, s:s, s:s, s:i, s:b, s:f, s:I, s:I, s:i, s:f, s:s, s:s, s:o, s:o}", "pid",
+			 (json_int_t)h->pid, "uid", -1, "user", json_text(h->user), "home", h->home, "node", n->name,
+			 "state", "guest", "family", 0, "pinned", 0, "cpu", h->cpu_milli / 1000.0, "cpu_us",
+			 (json_int_t)h->cpu_us, "memory", (json_int_t)h->rss, "moves", 1, "calls_per_s",
+			 (double)h->calls_per_s, "reason", "-", "why", "", "comm", json_text(h->comm), "command",
+			 json_text(h->comm));
+}
+
+static void list_tracked(struct node *n, struct tracked *t, void *arg)
+{
+	(void)json_array_append_new(arg, tracked_json(n, t));
+}
+
+/* Processes that may be moved by hand: everything that is neither the kernel's nor ours. */
+static void list_others(struct node *n, json_t *list)
+{
+	struct sample_proc *p;
+	struct tracked t;
+	uid_t uids[4];
+	gid_t gids[4];
+	size_t i;
+
+	for (i = 0; i < n->sampler.n_procs; i++) {
+		p = &n->sampler.procs[i];
+		if (p->kernel || p->godwit || p->pid == 1 || p->state == 'Z' || tracked_find(n, p->pid))
+			continue;
+		if (p->uid == (uid_t)-1 && proc_read_uids(p->pid, uids, gids) == 0)
+			p->uid = uids[0];
+		t = (struct tracked){.pid = p->pid, .ruid = p->uid};
+		(void)snprintf(t.comm, sizeof(t.comm), "%s", p->comm);
+		(void)json_array_append_new(list, tracked_json(n, &t));
+	}
+}
+
+void method_processes(struct request *req)
+{
+	struct node *n = req->data;
+	const struct helper *h;
+	bool all = false;
+	json_t *list;
+
+	if (req_bool(req, "all", false, &all) < 0)
+		return;
+	list = json_array();
+	tracked_each(n, list_tracked, list);
+	for (h = n->helpers; h; h = h->next)
+		if (h->greeted && h->kind == HELPER_AGENT && h->arrived_ns)
+			(void)json_array_append_new(list, guest_json(n, h));
+	if (all)
+		list_others(n, list);
+	req_reply(req, json_pack("{s:s, s:o}", "node", n->name, "processes", list));
+}
+
+void method_where(struct request *req)
+{
+	struct node *n = req->data;
+	const struct tracked *t;
+	struct proc_stat st;
+	int64_t pid;
+
+	if (req_int(req, "pid", true, 1, INT32_MAX, &pid) < 0)
+		return;
+	t = tracked_find(n, (pid_t)pid);
+	if (proc_read_stat((pid_t)pid, &st) < 0 || st.pid != pid) {
+		req_refuse(req, REASON_NO_SUCH_PROCESS, "there is no process %lld on this node", (long long)pid);
+		return;
+	}
+	if (t && t->start_time != st.start_time)
+		t = NULL;
+	req_reply(req, json_pack("{s:I, s:s, s:s, s:s}", "pid", (json_int_t)pid, "home", n->name, "node",
+				 t ? tracked_place(n, t) : n->name, "state",
+				 t && t->move      ? "moving"
+				 : t && t->host[0] ? "away"
+						   : "home"));
+}
+
+/* The process, if the caller may move it; otherwise req has been answered. */
+struct tracked *method_target(struct request *req, pid_t pid)
+{
+	struct node *n = req->data;
+	struct err e = {0};
+	uid_t uids[4];
+	gid_t gids[4];
+
+	/* Rights as they are now, not as they were when the process became known: it may have changed its user. */
+	if (proc_read_uids(pid, uids, gids) < 0) {
+		req_refuse(req, REASON_NO_SUCH_PROCESS, "there is no process %d on this node", pid);
+		return NULL;
+	}
+	if (!req_may_kill(req, uids[0], uids[2])) {
+		req_refuse(req, REASON_NOT_PERMITTED, "process %d belongs to another user", pid);
+		return NULL;
+	}
+	struct tracked *t = tracked_get(n, pid, &e);
+
+	if (!t) {
+		req_refuse_err(req, &e);
+		return NULL;
+	}
+	t->ruid = uids[0];
+	t->suid = uids[2];
+	return t;
+}
+
+void method_register(struct request *req)
+{
+	struct node *n = req->data;
+	int64_t pid = req->pid;
+	const char *node = NULL;
+	bool pin = false, home = false;
+	struct err e = {0};
+	const char *wish;
+
+	if (req_int(req, "pid", false, 1, INT32_MAX, &pid) < 0 || req_bool(req, "pin", false, &pin) < 0 ||
+	    req_bool(req, "home", false, &home) < 0 || req_string(req, "node", false, NODE_NAME_MAX, &node) < 0)
+		return;
+	if (node && strcmp(node, "best") != 0 && strcmp(node, "home") != 0 && strcmp(node, n->name) != 0 &&
+	    !policy_node_find(n->policy, node, &(struct policy_node_view){0})) {
+		req_refuse(req, REASON_NO_SUCH_NODE, "no node named %s is known", node);
+		return;
+	}
+	if (!method_target(req, (pid_t)pid))
+		return;
+	wish = home ? "" : node ? node : pin ? "" : "best";
+	if (!strcmp(wish, "home") || !strcmp(wish, n->name) || !n->keys)
+		wish = "";
+	if (families_register(n, (pid_t)pid, pin, wish, &e) < 0)
+		req_refuse_err(req, &e);
+	else
+		req_reply(req, json_pack("{s:I, s:s}", "pid", (json_int_t)pid, "node", *wish ? wish : n->name));
+}
+
+void method_pin(struct request *req)
+{
+	struct node *n = req->data;
+	struct tracked *t;
+	bool pinned = false;
+	int64_t pid;
+
+	if (req_int(req, "pid", true, 1, INT32_MAX, &pid) < 0 || req_bool(req, "pinned", true, &pinned) < 0)
+		return;
+	t = method_target(req, (pid_t)pid);
+	if (!t)
+		return;
+	t->pinned = pinned; /* the policy hears of it with the next sample */
+	n->families_dirty |= t->family != 0;
+	req_reply(req, NULL);
+}

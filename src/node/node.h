@@ -1,0 +1,380 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The daemon's state, and what its parts offer each other.
+ * Promise: everything runs in one thread, in the callbacks of one loop; no function here blocks.
+ * Must not: be included by anything outside src/node.
+ *
+ * The parts: state.c (what survives), families.c (processes of this home), helpers.c (shepherds and agents),
+ * launcher.c, peers.c (daemons of other nodes), join.c (tokens), moves.c (a move, seen from home), offers.c (a move,
+ * seen from the host), policy.c (events in, actions out), doctor.c, methods_*.c (control interface), main.c, config.c.
+ */
+#ifndef GODWIT_NODE_NODE_H
+#define GODWIT_NODE_NODE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/loop.h"
+#include "link/keys.h"
+#include "link/link.h"
+#include "policy/policy.h"
+#include "wire/reasons.h"
+#include "wire/wire.h"
+#include "control.h"
+#include "sample.h"
+
+#define NODE_NAME_MAX 64 /* bytes without the NUL, as on the wire */
+#define NODE_PORT 7117
+
+struct tracked;
+struct helper;
+struct peer;
+struct move;
+struct offer;
+struct launch;
+struct join;
+struct token;
+struct conn;
+struct node_ask;
+
+/* ---- config.c ------------------------------------------------------------------------------------------- */
+
+struct node_config {
+	char state_dir[256], run_dir[256];
+	char name[NODE_NAME_MAX + 1]; /* "": that of node.json, else the host's */
+	char listen[NODE_NAME_MAX + 1]; /* "": all addresses */
+	char advertise[NODE_NAME_MAX + 1]; /* "": that of node.json, else found out */
+	char user[64];
+	uint16_t port; /* 0: that of node.json, else NODE_PORT */
+	uint32_t cpus_milli; /* 0: no limit */
+	uint64_t memory; /* bytes, 0: no limit */
+	int ready_fd;
+	bool check_only, user_given;
+};
+
+enum config_result { CONFIG_RUN, CONFIG_DONE, CONFIG_WRONG };
+
+/* Reads the command line. CONFIG_DONE: --help or --version was answered; CONFIG_WRONG: e says why. */
+enum config_result config_parse(struct node_config *c, int argc, char **argv, struct err *e);
+/* "1.5" -> 1500; "4G" -> bytes. -EINVAL */
+int config_parse_milli(const char *text, uint32_t *ret) _must_check_;
+int config_parse_bytes(const char *text, uint64_t *ret) _must_check_;
+bool config_name_ok(const char *name); /* may it be a node's name? */
+
+/* ---- the node -------------------------------------------------------------------------------------------- */
+
+struct node {
+	struct loop *loop;
+	struct node_config cfg;
+	uid_t uid; /* as whom the daemon runs */
+	uint64_t started_ns; /* CLOCK_MONOTONIC */
+
+	/* who we are; state.c */
+	struct keys *keys; /* NULL: in no cluster */
+	char name[NODE_NAME_MAX + 1], address[NODE_NAME_MAX + 1];
+	uint16_t port;
+	uint64_t incarnation;
+	bool stay, blocked, expelling, leaving;
+
+	struct sampler sampler;
+	struct policy *policy; /* always there; in no cluster it knows this node only */
+	struct control *control;
+	struct loop_watch *second; /* timer of the next sample */
+
+	struct tracked *tracked[256]; /* by pid; families.c */
+	bool families_dirty;
+	uint64_t families_saved_ns;
+	struct helper *helpers;
+	json_t *noted; /* [pid, start] of all helpers that were believed once */
+	struct launch *launches;
+	struct loop_watch *launcher_watch, *launcher_retry, *helper_watch;
+	int launcher_fd, helper_fd;
+	struct peer *peers;
+	unsigned n_peers;
+	struct conn *conns; /* peers.c: connections that are open or being opened */
+	unsigned n_half_open;
+	struct loop_watch *listen_watch;
+	int listen_fd;
+	struct token *tokens;
+	struct join *joining; /* our own attempt, NULL: none */
+	struct move *moves;
+	struct offer *offers;
+	struct request *leaver; /* waits for Leave */
+	uint64_t leave_until_ns;
+	struct node_ask *asks; /* NodeSet for another node */
+	uint32_t speed; /* POLICY_SPEED_STANDARD: the standard machine; as measured, see speed.c */
+	char cpu_model[96]; /* for which that holds */
+
+	uint64_t n_moves, n_failed_moves;
+	struct buf frame; /* the message that is just being sent; see NODE_FRAME */
+};
+
+/* Encodes struct wire_<name> *m into the node's scratch buffer; gives that, or NULL when m does not fit its bounds. */
+#define NODE_FRAME(n, name, m) (buf_clear(&(n)->frame), wire_##name##_encode(m, &(n)->frame) < 0 ? NULL : &(n)->frame)
+
+/* ---- state.c: what survives a restart -------------------------------------------------------------------- */
+
+int state_load(struct node *n, struct err *e) _must_check_; /* keys, node.json, peers.json */
+int state_save(const struct node *n, struct err *e) _must_check_; /* node.json */
+void state_save_peers(const struct node *n); /* failures are logged; the file is a convenience */
+void state_load_peers(struct node *n); /* after policy_new() */
+/* The address that others reach us at, as far as this machine can tell. */
+void state_guess_address(char *buf, size_t cap);
+
+/* ---- families.c: processes of this home ------------------------------------------------------------------ */
+
+/* A process at home that Godwit cares for: of a family, or touched by hand. Lives until the process has gone. */
+struct tracked {
+	struct tracked *next;
+	pid_t pid;
+	uint64_t start_time;
+	pid_t family; /* pid of the root; 0: moved by hand only */
+	uid_t ruid, suid;
+	char comm[16];
+	bool pinned;
+	char host[NODE_NAME_MAX + 1]; /* where it computes; "": at home */
+	struct helper *shepherd; /* NULL: none */
+	struct move *move; /* NULL: none under way */
+	uint64_t arrived_ns; /* at its present place */
+	unsigned moves;
+	/* automatic moves that fail wait longer and longer */
+	unsigned failures;
+	uint64_t not_before_ns;
+	unsigned confined; /* reason that a shepherd gave, 0: none known */
+	unsigned last_home_reason;
+	/* placement of a new family's root, once the command has been executed */
+	char wish[NODE_NAME_MAX + 1]; /* node or "best"; "": none */
+	char wish_comm[16]; /* its name before execve */
+	unsigned wish_tries;
+	struct loop_watch *wish_timer;
+	struct node *node;
+};
+
+struct tracked *tracked_find(const struct node *n, pid_t pid);
+/* The process's record; made when there is none. NULL with e: no such process, or no memory. */
+struct tracked *tracked_get(struct node *n, pid_t pid, struct err *e);
+/* Calls fn for each; fn may free the one that it is given. */
+void tracked_each(struct node *n, void (*fn)(struct node *n, struct tracked *t, void *arg), void *arg);
+void families_step(struct node *n); /* after each sample: descendants, ended processes, events for the policy */
+int families_register(struct node *n, pid_t pid, bool pinned, const char *wish, struct err *e) _must_check_;
+void families_load(struct node *n); /* after a restart */
+void families_save(struct node *n); /* when dirty */
+void families_free(struct node *n);
+const char *tracked_place(const struct node *n, const struct tracked *t); /* node name where it computes */
+
+/* ---- launcher.c ----------------------------------------------------------------------------------------- */
+
+/* pid: of the helper, 0 when e is set. Called exactly once, also when the launcher is lost. */
+typedef void (*launch_fn)(struct node *n, void *arg, pid_t pid, const struct err *e);
+
+void launcher_connect(struct node *n); /* retries by itself for ever */
+void launcher_close(struct node *n);
+bool launcher_there(const struct node *n);
+struct launch *launch_shepherd(struct node *n, pid_t pid, launch_fn fn, void *arg, struct err *e);
+struct launch *launch_agent(struct node *n, uint64_t mig, uint64_t bytes, launch_fn fn, void *arg, struct err *e);
+void launch_forget(struct launch *l); /* its function will not be called; the helper, if one comes, is ended */
+void launch_kill(struct node *n, pid_t pid);
+
+/* ---- helpers.c: shepherds and agents --------------------------------------------------------------------- */
+
+struct helper_count {
+	uint16_t nr;
+	uint64_t forwarded, brought_home;
+};
+
+struct helper {
+	struct helper *next;
+	struct node *node;
+	struct loop_watch *watch, *deadline;
+	int fd;
+	pid_t os_pid;
+	bool greeted;
+	enum helper_kind kind;
+	unsigned state; /* enum helper_state */
+	int64_t pid; /* at home */
+	uint64_t start_time;
+	char home[NODE_NAME_MAX + 1], host[NODE_NAME_MAX + 1];
+	char comm[16], user[65]; /* of a guest, from its offer */
+	uint64_t mig, link_id;
+	uint64_t arrived_ns;
+	/* figures */
+	uint64_t cpu_us, rss, calls, brought_home, bytes_in, bytes_out;
+	uint32_t cpu_milli, calls_per_s;
+	uint32_t demand_milli; /* a guest's, over the last sample: also the time that it waited for a CPU */
+	uint64_t figures_ns, figures_cpu_us, figures_calls;
+	struct helper_count *counts;
+	size_t n_counts;
+	struct trace *traces; /* clients that look on */
+	bool reset; /* one ECONNRESET has been passed over */
+	bool evicting; /* its home was asked to take it away */
+	char evict_to[NODE_NAME_MAX + 1];
+	uint64_t evict_ns;
+};
+
+int helpers_open(struct node *n, struct err *e) _must_check_;
+void helpers_close(struct node *n);
+struct helper *helper_find_agent(const struct node *n, const char *home, int64_t pid);
+struct helper *helper_find_mig(const struct node *n, enum helper_kind kind, uint64_t mig);
+struct helper *helper_find_pid(const struct node *n, enum helper_kind kind, pid_t os_pid);
+/* Sends one frame (NULL: -EMSGSIZE), with fd when >= 0, which stays the caller's. -errno; the helper is then lost,
+ * which its connection will tell. */
+int helper_send(struct helper *h, const struct buf *frame, int fd) _must_check_;
+unsigned helpers_guests(const struct node *n); /* guests that run here */
+/* From now on req is answered with each forwarded call. An error leaves req to the caller. */
+int helper_trace(struct helper *h, struct request *req, struct err *e) _must_check_;
+
+/* ---- peers.c: daemons of other nodes --------------------------------------------------------------------- */
+
+enum peer_trouble { PEER_FINE, PEER_UNREACHABLE, PEER_VERSION, PEER_KEY, PEER_TROUBLE__MAX };
+
+struct peer {
+	struct peer *next;
+	struct node *node;
+	char name[NODE_NAME_MAX + 1], address[NODE_NAME_MAX + 1];
+	uint16_t port;
+	struct conn *out, *in; /* NULL: none; `out` is the one that we opened */
+	enum peer_trouble trouble;
+	char sentence[ERR_TEXT_MAX];
+	unsigned failures;
+	uint64_t not_before_ns; /* no attempt before */
+	uint64_t heard_ns; /* last message */
+	uint64_t ping_ns, pong_ns; /* last of each, CLOCK_MONOTONIC */
+	uint64_t ping_id;
+	uint64_t rtt_ns; /* of the last ping, 0: none yet */
+	int64_t skew_ns; /* its CLOCK_REALTIME less ours */
+	char version[POLICY_VERSION_MAX + 1];
+	struct buf waiting; /* frames for the connection that is being opened */
+	bool left; /* it said goodbye */
+};
+
+int peers_listen(struct node *n, struct err *e) _must_check_;
+void peers_close(struct node *n);
+void peers_step(struct node *n); /* once a second: pings, dead connections, forgotten nodes */
+struct peer *peer_find(const struct node *n, const char *name);
+struct peer *peer_get(struct node *n, const char *name, const char *address, uint16_t port); /* NULL: no memory */
+/* Sends one frame (NULL: -EMSGSIZE) now, or as soon as a connection is there. A connection that fails takes its
+ * messages with it and is reported, later and from the loop, to moves_peer_lost() and offers_peer_lost(). -errno with e
+ * when it is hopeless at once. */
+int peer_send(struct peer *p, const struct buf *frame, struct err *e) _must_check_;
+bool peer_connected(const struct peer *p);
+void peer_ping(struct peer *p); /* connects if need be, whatever the backoff says */
+const char *peer_trouble_word(enum peer_trouble t);
+void peer_drop(struct peer *p); /* forgets it and closes its connections */
+
+/* ---- join.c --------------------------------------------------------------------------------------------- */
+
+int token_make(struct node *n, char *buf, size_t cap, int64_t *ret_expires, struct err *e) _must_check_;
+/* Starts joining; req is answered. name, address "" and port 0: as configured. */
+void join_start(struct node *n, struct request *req, const char *token, const char *name, const char *address,
+		uint16_t port);
+void tokens_free(struct node *n);
+void join_free(struct node *n);
+/* Takes the node into the state "member": opens the port, makes the policy anew. */
+int node_enter(struct node *n, struct err *e) _must_check_;
+void node_exit(struct node *n); /* the reverse */
+
+/* ---- moves.c: seen from home ------------------------------------------------------------------------------ */
+
+struct move_result {
+	struct err err; /* code 0: done */
+	bool target_fault;
+	char where[NODE_NAME_MAX + 1]; /* node's name */
+	uint64_t freeze_us, total_us, bytes;
+	json_t *refusals; /* dry run: an array as json_refusal() makes them, else NULL; borrowed */
+};
+
+enum move_cause {
+	MOVE_BY_HAND,
+	MOVE_PLACED, /* the first move of a new family, for which the policy keeps a place */
+	MOVE_BALANCE, /* by the policy, for the sake of speed: refused where it would not pay */
+	MOVE_MUST, /* by the policy, for want of memory or because a node is to be emptied */
+};
+
+typedef void (*move_fn)(struct node *n, void *arg, const struct move_result *r);
+
+/*
+ * Moves the process to the node `to` ("" or this node's name: home). fn is called exactly once, perhaps before this
+ * returns, perhaps never for a node that is freed. NULL with e when it is refused at once; fn is then not called.
+ */
+struct move *move_start(struct node *n, struct tracked *t, const char *to, bool dry_run, enum move_cause cause,
+			move_fn fn, void *arg, struct err *e);
+void move_forget(struct move *m); /* fn will not be called; the move itself goes on */
+void moves_free(struct node *n);
+/* What others hear of. */
+void moves_place(struct tracked *t, struct wire_bytes host); /* "" or this node: home */
+void moves_evicted(struct node *n, struct helper *agent, bool ok, unsigned reason);
+void moves_helper_hello(struct helper *h);
+void moves_helper_moved(struct helper *h, const struct wire_helper_moved *m);
+void moves_helper_lost(struct helper *h);
+void moves_accept(struct node *n, struct peer *p, const struct wire_peer_accept *m);
+void moves_refuse(struct node *n, struct peer *p, const struct wire_peer_refuse *m);
+void moves_request(struct node *n, struct peer *p, const struct wire_peer_move_request *m);
+void moves_result(struct node *n, struct peer *p, const struct wire_peer_move_result *m);
+void moves_peer_lost(struct node *n, struct peer *p, const struct err *e);
+void moves_process_gone(struct tracked *t);
+const char *move_state_name(unsigned state);
+/* A host's side of PEER_MOVE_REQUEST: asks the home of a guest to take it to `to`. */
+void moves_ask_home(struct node *n, struct helper *agent, const char *to, unsigned reason);
+
+/* ---- offers.c: seen from the host ------------------------------------------------------------------------- */
+
+void offers_offer(struct node *n, struct peer *p, const struct wire_peer_offer *m);
+void offers_cancel(struct node *n, struct peer *p, const struct wire_peer_cancel *m);
+void offers_helper_hello(struct helper *h);
+void offers_helper_prepared(struct helper *h, const struct wire_helper_prepared *m);
+void offers_helper_status(struct helper *h);
+void offers_helper_lost(struct helper *h);
+void offers_link(struct node *n, int fd, uint64_t link_id); /* takes fd over */
+void offers_peer_lost(struct node *n, struct peer *p);
+void offers_free(struct node *n);
+unsigned offers_count(const struct node *n);
+
+/* ---- policy.c ------------------------------------------------------------------------------------------- */
+
+int policy_open(struct node *n, struct err *e) _must_check_;
+/* Steps the policy and carries out the actions; an admission and a placement are also given back. */
+struct policy_verdict {
+	bool accept;
+	unsigned why; /* enum policy_why */
+	int64_t value, threshold;
+	char to[NODE_NAME_MAX + 1];
+};
+int policy_event(struct node *n, struct policy_event *ev, struct policy_verdict *ret);
+void policy_second(struct node *n, uint64_t dt_ns); /* SAMPLE, PROCESS..., TICK */
+void policy_reconfigure(struct node *n);
+void policy_entry(struct node *n, const struct wire_node_entry *e);
+void policy_to_wire(const struct policy_node *from, struct wire_node_entry *to);
+unsigned policy_reason_number(unsigned why); /* number of reasons.def for an enum policy_why */
+void policy_process_id(const struct node *n, const struct tracked *t, struct policy_id *ret);
+/* Sentence of a reason, with its figures when it has some. */
+void policy_why_text(unsigned why, int64_t value, int64_t threshold, char *buf, size_t cap);
+
+/* ---- the rest ------------------------------------------------------------------------------------------- */
+
+void doctor_start(struct request *req);
+extern const struct control_method node_methods[];
+void leave_check(struct node *n); /* goes on with Leave when nothing is away or here any more */
+/* NodeSet between daemons: an order of another node, its answer, and the loss of the node that was asked. */
+void nodeset_order(struct node *n, struct peer *p, const struct wire_peer_node_set *w);
+void nodeset_result(struct node *n, struct peer *p, const struct wire_peer_node_set_result *w);
+void nodeset_peer_lost(struct node *n, const struct peer *p, const struct err *e);
+void nodeset_free(struct node *n);
+
+/* How fast one CPU of this machine is; takes less than 0.1 s. Also says of which model it is ("" when not known). */
+uint32_t speed_measure(void);
+void speed_cpu_model(char *buf, size_t cap);
+uint32_t speed_of(uint64_t iterations, uint64_t ns); /* the figure for so much work in so much CPU time, rounded */
+
+#define CPU_FEATURES_MAX 64
+/* What programs on this machine may use of its CPU, for comparison with another node's. Bytes written. */
+size_t cpu_features(uint8_t *buf, size_t cap);
+/* Does a machine with `have` offer all that one with `need` does? An empty `need` is content with everything. */
+bool cpu_features_cover(const uint8_t *have, size_t n_have, const uint8_t *need, size_t n_need);
+
+void random_bytes(void *p, size_t n); /* getrandom(2); never fails on a booted machine */
+uint64_t random_id(void); /* not 0 */
+
+#endif

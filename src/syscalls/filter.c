@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The guests' seccomp filter, from the table: a binary search over ranges of numbers with the same action.
+ * Promise: a native number is allowed by its number alone, so that the kernel's bitmap of constant actions serves it
+ * without running the filter; arguments are tested for native_if rows only. Must not: allow a number without a row.
+ */
+#include <errno.h>
+#include <linux/audit.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "table.h"
+
+#define RANGES_MAX 128
+#define CODE_MAX 1024
+
+struct range {
+	unsigned start; /* up to the next range's start */
+	const struct sysc_row *row; /* tests of this row; NULL: one action for all */
+	uint32_t action;
+};
+
+struct program {
+	struct range range[RANGES_MAX];
+	unsigned nranges;
+	struct sock_filter code[CODE_MAX];
+	unsigned n;
+};
+
+static int emit(struct program *p, uint16_t code, uint32_t k, uint8_t jt, uint8_t jf)
+{
+	if (p->n == CODE_MAX)
+		return -E2BIG;
+	p->code[p->n++] = (struct sock_filter){code, jt, jf, k};
+	return 0;
+}
+
+static int add_range(struct program *p, unsigned start, const struct sysc_row *row, uint32_t action)
+{
+	const struct range *last = p->nranges ? &p->range[p->nranges - 1] : NULL;
+
+	if (last && !last->row && !row && last->action == action)
+		return 0;
+	if (p->nranges == RANGES_MAX)
+		return -E2BIG;
+	p->range[p->nranges++] = (struct range){start, row, action};
+	return 0;
+}
+
+/* Ranges over all numbers, ascending; what is above the table (the x32 numbers too) is asked. */
+static int make_ranges(struct program *p)
+{
+	int r = 0;
+
+	for (unsigned nr = 0; nr <= sysc_max() && r == 0; nr++) {
+		const struct sysc_row *row = sysc_row(nr);
+
+		if (row && row->cls == SYSC_NATIVE)
+			r = add_range(p, nr, NULL, SECCOMP_RET_ALLOW);
+		else if (row && row->cls == SYSC_NATIVE_IF)
+			r = add_range(p, nr, row, 0);
+		else
+			r = add_range(p, nr, NULL, SECCOMP_RET_USER_NOTIF);
+	}
+	return r < 0 ? r : add_range(p, sysc_max() + 1, NULL, SECCOMP_RET_USER_NOTIF);
+}
+
+/* The tests of a native_if row, in the order of its cases: the first that holds decides. */
+static int emit_row(struct program *p, const struct sysc_row *row)
+{
+	const struct sysc_detail *d = row->detail;
+	int r = 0;
+
+	for (unsigned i = 0; i < d->ncases && r == 0; i++) {
+		const struct sysc_case *c = &d->cases[i];
+		/* The low half of a 64-bit argument of struct seccomp_data. */
+		uint32_t off = (uint32_t)(offsetof(struct seccomp_data, args) + 8u * c->cond[0].arg);
+
+		if (c->cls != SYSC_NATIVE)
+			break; /* the rest is for the agent to tell apart */
+		r = emit(p, BPF_LD | BPF_W | BPF_ABS, off, 0, 0);
+		if (r == 0 && c->cond[0].mask != UINT32_MAX)
+			r = emit(p, BPF_ALU | BPF_AND | BPF_K, c->cond[0].mask, 0, 0);
+		if (r == 0)
+			r = emit(p, BPF_JMP | BPF_JEQ | BPF_K, c->cond[0].value, 0, 1);
+		if (r == 0)
+			r = emit(p, BPF_RET | BPF_K, SECCOMP_RET_ALLOW, 0, 0);
+	}
+	return r < 0 ? r : emit(p, BPF_RET | BPF_K, SECCOMP_RET_USER_NOTIF, 0, 0);
+}
+
+/* The decision among ranges [lo, hi). The depth is the logarithm of their number. */
+static int emit_tree(struct program *p, unsigned lo, unsigned hi)
+{
+	unsigned mid = lo + (hi - lo) / 2, at;
+	int r;
+
+	if (hi - lo == 1) {
+		const struct range *g = &p->range[lo];
+
+		return g->row ? emit_row(p, g->row) : emit(p, BPF_RET | BPF_K, g->action, 0, 0);
+	}
+	at = p->n;
+	r = emit(p, BPF_JMP | BPF_JGE | BPF_K, p->range[mid].start, 0, 0);
+	if (r == 0)
+		r = emit_tree(p, lo, mid);
+	if (r < 0)
+		return r;
+	if (p->n - at - 1 > UINT8_MAX)
+		return -E2BIG;
+	p->code[at].jt = (uint8_t)(p->n - at - 1);
+	return emit_tree(p, mid, hi);
+}
+
+static int make_program(struct program *p)
+{
+	int r = make_ranges(p);
+
+	if (r == 0)
+		r = emit(p, BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, arch), 0, 0);
+	if (r == 0)
+		r = emit(p, BPF_JMP | BPF_JEQ | BPF_K, AUDIT_ARCH_X86_64, 1, 0);
+	if (r == 0)
+		r = emit(p, BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS, 0, 0);
+	if (r == 0)
+		r = emit(p, BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr), 0, 0);
+	return r < 0 ? r : emit_tree(p, 0, p->nranges);
+}
+
+int sysc_filter(struct sock_filter **ret, unsigned *ret_count)
+{
+	struct program p = {.n = 0};
+	struct sock_filter *code;
+	int r = make_program(&p);
+
+	if (r < 0)
+		return r;
+	code = malloc(p.n * sizeof(*code));
+	if (!code)
+		return -ENOMEM;
+	memcpy(code, p.code, p.n * sizeof(*code));
+	*ret = code;
+	*ret_count = p.n;
+	return 0;
+}

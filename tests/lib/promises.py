@@ -1,0 +1,244 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Runs programs under the yard, moves them, and looks for what a test may have left behind.
+
+Promise: every wait has a deadline; each program has a directory, a cookie and a process group of its own, and ends with the
+test. Must not: judge; the tests do that.
+"""
+import contextlib
+import errno
+import os
+import random
+import secrets
+import select
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+import yard
+
+HOSTS = ['h1', 'h2', 'h3']
+# Refusals that a test of promises may meet and that say nothing against them: it is there already, it has just ended or is
+# about to, it is in the middle of a vfork() or an exec.
+HARMLESS = {errno.EALREADY, errno.EAGAIN, errno.ESRCH}
+MARK = f'GODWIT_TEST={secrets.token_hex(8)}'
+
+
+def env(**more):
+    e = {'PATH': '/usr/bin:/bin:/usr/sbin:/sbin', 'LC_ALL': 'C', 'HOME': '/tmp', 'TZ': 'UTC'}
+    e.update([MARK.split('=')])
+    e.update(more)
+    return e
+
+
+def start_yard():
+    inherited = dict(os.environ)
+    inherited.update([MARK.split('=')])
+    return yard.Yard(env=inherited)
+
+
+def parts_of_test():
+    """Processes that carry the mark in their first environment: programs, guests, helpers, the yard."""
+    found = {}
+    for d in os.listdir('/proc'):
+        if not d.isdigit():
+            continue
+        try:
+            with open(f'/proc/{d}/environ', 'rb') as f:
+                if MARK.encode() not in f.read():
+                    continue
+            with open(f'/proc/{d}/stat') as f:
+                stat = f.read()
+        except OSError:
+            continue
+        if stat.rpartition(')')[2].split()[0] not in 'ZX':
+            found[int(d)] = stat[stat.index('(') + 1:stat.rindex(')')]
+    return found
+
+
+def wait_until(what, condition, deadline=10, step=None):
+    """Until condition() is true. step(timeout) may do useful work meanwhile; else the state is looked at again soon."""
+    end = time.monotonic() + deadline
+    while True:
+        seen = condition()
+        if seen:
+            return seen
+        if time.monotonic() > end:
+            raise AssertionError(f'{what}: not within {deadline} s')
+        if step:
+            step(0.02)
+        else:
+            select.select([], [], [], 0.02)
+
+
+class Program:
+    """One running program. descriptors 100..102: see tests/programs/promise.h."""
+
+    def __init__(self, argv, boundaries=False, keep_running=False, user=None, more_env=None, cwd=None):
+        self.cookie = secrets.token_hex(16)
+        self.at = self.go = self.done = -1
+        self.code = None
+        if os.path.sep not in argv[0]:
+            argv = [f'{yard.BUILD}/tests/programs/{argv[0]}'] + argv[1:]
+        self.name = os.path.basename(argv[0])
+        fds = []
+        assert os.access(argv[0], os.X_OK), f'{argv[0]} is not there'
+        if user is not None:
+            argv = ['setpriv', f'--reuid={user}', f'--regid={user}', '--clear-groups'] + argv
+        self.dir = tempfile.mkdtemp(prefix='godwit-test-')
+        os.chmod(self.dir, 0o777)
+        with contextlib.ExitStack() as stack:
+            def give(fd, number):
+                os.dup2(fd, number)
+                os.close(fd)
+                stack.callback(os.close, number)
+                fds.append(number)
+            if boundaries:
+                self.at, w = os.pipe()
+                give(w, 100)
+                r, self.go = os.pipe()
+                give(r, 101)
+            if keep_running:
+                r, self.done = os.pipe()
+                give(r, 102)
+            self.out = open(f'{self.dir}.out', 'w+b')
+            self.p = subprocess.Popen(argv, cwd=cwd or self.dir, env=env(COOKIE=self.cookie, **(more_env or {})),
+                                      stdin=subprocess.DEVNULL, stdout=self.out, stderr=self.out,
+                                      pass_fds=fds, process_group=0)
+        self.pid = self.p.pid
+
+    def stop(self):
+        """No further round."""
+        if self.done >= 0:
+            os.close(self.done)
+            self.done = -1
+
+    def ended(self):
+        if self.code is None:
+            self.code = self.p.poll()
+        return self.code is not None
+
+    def finish(self, pump, deadline=60):
+        """Waits for the end; returns (exit code, output)."""
+        self.stop()
+        wait_until(f'the end of {self.name} ({self.pid})', self.ended, deadline, pump)
+        self.out.seek(0)
+        return self.code, self.out.read()
+
+    def descendants(self):
+        """The process and all below it."""
+        parents = {}
+        for d in os.listdir('/proc'):
+            if d.isdigit():
+                try:
+                    with open(f'/proc/{d}/stat') as f:
+                        parents.setdefault(int(f.read().rpartition(')')[2].split()[1]), []).append(int(d))
+                except OSError:
+                    pass
+        found, todo = [], [self.pid]
+        while todo:
+            pid = todo.pop()
+            found.append(pid)
+            todo += parents.get(pid, [])
+        return found
+
+    def close(self):
+        self.stop()
+        if not self.ended():
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.pid, signal.SIGKILL)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.p.wait(5)
+        for fd in (self.at, self.go):
+            if fd >= 0:
+                os.close(fd)
+        self.out.close()
+        os.unlink(f'{self.dir}.out')
+        shutil.rmtree(self.dir, ignore_errors=True)
+
+
+def unmoved(argv, **kw):
+    """(exit code, output) of a run that nobody touches."""
+    p = Program(argv, **kw)
+    try:
+        return p.finish(None, 120)
+    finally:
+        p.close()
+
+
+class Watcher:
+    def __init__(self):
+        self.p = subprocess.Popen([f'{yard.BUILD}/tests/lib/watcher'], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def places(self, cookie):
+        """(in how many processes it is, which)"""
+        self.p.stdin.write(cookie + '\n')
+        self.p.stdin.flush()
+        w = self.p.stdout.readline().split()
+        assert w and w[0] == cookie, f'the watcher says {w}'
+        return int(w[1]), w[2:]
+
+    def exactly_one(self, program, deadline=10, pump=None):
+        """A guest that has been told to end may still be there for a moment."""
+        seen = []
+
+        def one():
+            n, where = self.places(program.cookie)
+            seen[:] = where
+            return n == 1 or program.ended() # an end is for the test to judge
+        try:
+            wait_until('one place', one, deadline, pump)
+        except AssertionError as e:
+            with contextlib.suppress(OSError), open(f'/proc/{program.pid}/stat') as f:
+                seen.append(f.read().rpartition(')')[2].split()[0])
+            raise AssertionError(f'{program.name} ({program.pid}) lives in {len(seen)} places: {seen} {program.cookie}') from e
+
+    def close(self):
+        self.p.stdin.close()
+        self.p.wait(10)
+
+
+def lost(y, pids):
+    """What the yard heard of processes that did not end as programs end."""
+    return [f'{pid}: {how} {text}' for pid in pids for how, text in y.ended.get(pid, []) if how in ('lost', 'killed')]
+
+
+def check_nothing_left(y):
+    """Closes the yard; after that nothing of this test may be alive."""
+    y.close()
+    try:
+        wait_until('nothing of the test is left', lambda: not parts_of_test(), 10)
+    except AssertionError:
+        left = parts_of_test()
+        for pid in left:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        raise AssertionError(f'left behind: {left}') from None
+
+
+def seed_of(argv):
+    """--seed N, or a new one; printed either way."""
+    seed = int(argv[argv.index('--seed') + 1]) if '--seed' in argv else secrets.randbelow(1 << 32)
+    print(f'seed {seed}', flush=True)
+    return random.Random(seed)
+
+
+def names_of(argv):
+    """Names given on the command line, to run only those."""
+    return [a for i, a in enumerate(argv[1:], 1) if not a.startswith('--') and argv[i - 1] != '--seed']
+
+
+def main(run):
+    """Runs run(argv) and turns a failed assertion into one line and code 1."""
+    if os.geteuid() != 0:
+        print('SKIP: moving processes of others needs root')
+        sys.exit(77)
+    begun = time.monotonic()
+    try:
+        run(sys.argv)
+    except (AssertionError, yard.Lost) as e:
+        print(f'FAIL: {e}')
+        sys.exit(1)
+    print(f'ok, {time.monotonic() - begun:.1f} s')

@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the self-checking programs share; the promises are in promise.h. */
+#include "promise.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdarg.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+static volatile unsigned char cookie[16] __attribute__((aligned(16)));
+static char text[1 << 17], first[1 << 17];
+static size_t len;
+
+static int digit(char c)
+{
+	return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+void promise_start(void)
+{
+	const char *s = getenv("COOKIE");
+
+	/* Byte by byte into its place: no second copy of the whole is ever in memory. */
+	for (size_t i = 0; s && strlen(s) == 32 && i < sizeof(cookie); i++)
+		cookie[i] = (unsigned char)(digit(s[2 * i]) << 4 | digit(s[2 * i + 1]));
+}
+
+bool promise_done(void)
+{
+	struct pollfd p = {.fd = FD_DONE, .events = POLLIN};
+
+	return poll(&p, 1, 0) != 0;
+}
+
+void say(const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	len += (size_t)vsnprintf(text + len, sizeof(text) - len, fmt, ap);
+	va_end(ap);
+	if (len + 1 >= sizeof(text))
+		promise_broken(__FILE__, __LINE__, "room for the output");
+	text[len++] = '\n';
+	text[len] = '\0';
+}
+
+static void print(const char *s, size_t n)
+{
+	while (n) {
+		ssize_t done = write(STDOUT_FILENO, s, n);
+
+		if (done < 0 && errno != EINTR)
+			_exit(3);
+		if (done > 0) {
+			s += done;
+			n -= (size_t)done;
+		}
+	}
+}
+
+void promise_broken(const char *file, int line, const char *what)
+{
+	char end[300];
+	int e = errno;
+	int n = snprintf(end, sizeof(end), "BROKEN %s:%d: %s (errno %d, pid %d)\n", file, line, what, e, getpid());
+
+	print(text, len);
+	print(end, (size_t)n);
+	_exit(1);
+}
+
+int promise_run(void (*round)(void))
+{
+	unsigned rounds = 0;
+	size_t n = 0;
+
+	promise_start();
+	do {
+		len = 0;
+		text[0] = '\0';
+		round();
+		if (rounds++ == 0) {
+			n = len;
+			memcpy(first, text, n);
+		}
+		if (len != n || memcmp(first, text, n) != 0) {
+			print(first, n);
+			print("ANOTHER ROUND SAYS\n", 19);
+			print(text, len);
+			return 1;
+		}
+	} while (!promise_done());
+	print(first, n);
+	return 0;
+}
+
+void boundary(void)
+{
+	char c = '.';
+	int r;
+
+	if (fcntl(FD_AT, F_GETFD) < 0)
+		return;
+	do
+		r = (int)write(FD_AT, &c, 1);
+	while (r < 0 && errno == EINTR);
+	if (r == 1)
+		do
+			r = (int)read(FD_GO, &c, 1);
+		while (r < 0 && errno == EINTR);
+}
+
+pid_t promise_fork(void)
+{
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		for (size_t i = 0; i < sizeof(cookie); i++)
+			cookie[i] = 0;
+		len = 0;
+		text[0] = '\0';
+	}
+	return pid;
+}
+
+uint64_t hash(uint64_t h, const void *p, size_t n)
+{
+	const unsigned char *c = p;
+
+	h = h ? h : 0xcbf29ce484222325ULL;
+	while (n--)
+		h = (h ^ *c++) * 0x100000001b3ULL;
+	return h;
+}
+
+uint64_t xorshift(uint64_t *state)
+{
+	uint64_t x = *state;
+
+	x ^= x << 13;
+	x ^= x >> 7;
+	x ^= x << 17;
+	return *state = x;
+}
+
+uint64_t now_ns(void)
+{
+	struct timespec ts;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
+}
+
+void burn_ms(unsigned ms)
+{
+	uint64_t end = now_ns() + ms * 1000000ULL;
+	uint64_t s = 1;
+
+	while (now_ns() < end) {
+		for (int i = 0; i < 20000; i++)
+			xorshift(&s);
+	}
+	must(s != 0);
+}
+
+bool took_ms(uint64_t start_ns, unsigned ms, unsigned late)
+{
+	uint64_t passed = now_ns() - start_ns;
+
+	return passed + 1000000 > ms * 1000000ULL && passed < (ms + (uint64_t)late) * 1000000;
+}

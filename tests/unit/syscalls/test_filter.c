@@ -1,0 +1,275 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The guests' filter: every number's action by an interpreter of our own against the table, and a few calls of a child
+ * under the real kernel, with this process as the listener.
+ */
+#include "harness.h"
+
+#include <fcntl.h>
+#include <linux/audit.h>
+#include <linux/filter.h>
+#include <linux/futex.h>
+#include <linux/seccomp.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <time.h>
+
+#include "syscalls/table.h"
+
+#define DEADLINE_MS 10000
+
+/* The instructions that the generator uses; anything else fails the test, and so does a constant action that depends
+ * on more than number and architecture. */
+static uint32_t interpret(const struct sock_filter *f, unsigned n, const struct seccomp_data *d, bool *ret_args)
+{
+	uint32_t a = 0;
+
+	*ret_args = false;
+	for (unsigned pc = 0; pc < n; pc++) {
+		switch (f[pc].code) {
+		case BPF_LD | BPF_W | BPF_ABS:
+			assert_true(f[pc].k % 4 == 0 && f[pc].k + 4 <= sizeof(*d));
+			memcpy(&a, (const uint8_t *)d + f[pc].k, 4);
+			*ret_args |= f[pc].k > offsetof(struct seccomp_data, arch);
+			break;
+		case BPF_ALU | BPF_AND | BPF_K:
+			a &= f[pc].k;
+			break;
+		case BPF_JMP | BPF_JEQ | BPF_K:
+			pc += a == f[pc].k ? f[pc].jt : f[pc].jf;
+			break;
+		case BPF_JMP | BPF_JGE | BPF_K:
+			pc += a >= f[pc].k ? f[pc].jt : f[pc].jf;
+			break;
+		case BPF_RET | BPF_K:
+			return f[pc].k;
+		default:
+			fail_msg("instruction %u has code %#x", pc, f[pc].code);
+		}
+	}
+	fail_msg("the program runs over its end");
+	return 0;
+}
+
+static struct sock_filter *filter;
+static unsigned filter_len;
+
+static int make_filter(void **state)
+{
+	(void)state;
+	return sysc_filter(&filter, &filter_len);
+}
+
+static int free_filter(void **state)
+{
+	(void)state;
+	free(filter);
+	return 0;
+}
+
+/* The action for a number when every argument has the same value. */
+static uint32_t action(int nr, uint64_t arg, bool *ret_args)
+{
+	struct seccomp_data d = {.nr = nr, .arch = AUDIT_ARCH_X86_64, .args = {arg, arg, arg, arg, arg, arg}};
+	bool unused;
+
+	return interpret(filter, filter_len, &d, ret_args ? ret_args : &unused);
+}
+
+static void every_number(void **state)
+{
+	unsigned natives = 0;
+
+	(void)state;
+	assert_true(filter_len < BPF_MAXINSNS);
+	for (int nr = 0; nr < 1000; nr++) {
+		const struct sysc_row *row = sysc_row((unsigned)nr);
+		bool args;
+		uint32_t got = action(nr, UINT64_MAX, &args);
+		uint32_t want = row && row->cls == SYSC_NATIVE ? SECCOMP_RET_ALLOW : SECCOMP_RET_USER_NOTIF;
+
+		if (got != want)
+			fail_msg("%s: action %#x instead of %#x", sysc_name((unsigned)nr), got, want);
+		natives += want == SECCOMP_RET_ALLOW;
+		/* Only a native number has an action that the kernel can keep in its bitmap. */
+		if (args && (!row || row->cls != SYSC_NATIVE_IF))
+			fail_msg("%s: arguments are tested", sysc_name((unsigned)nr));
+		assert_int_equal(action(nr | 0x40000000, 0, NULL), SECCOMP_RET_USER_NOTIF);
+	}
+	assert_true(natives > 10);
+	assert_int_equal(action(-1, 0, NULL), SECCOMP_RET_USER_NOTIF);
+}
+
+/* For each native_if row, what the filter lets pass is exactly what the table calls native. */
+static void argument_tests(void **state)
+{
+	static const uint64_t values[] = {0,       1,      2,      0x22, 0x12,     0x32,       0x4022,
+					  0x40022, 0x2022, 0x21,   0x23, 0x1001,   0x1002,     0x1003,
+					  0x1004,  0x1005, 0x3001, 8,    0x100022, UINT64_MAX, 0xffffffff00000022};
+	unsigned seen = 0;
+
+	(void)state;
+	for (unsigned nr = 0; nr <= sysc_max(); nr++) {
+		const struct sysc_row *row = sysc_row(nr);
+
+		if (!row || row->cls != SYSC_NATIVE_IF)
+			continue;
+		for (unsigned i = 0; i < ARRAY_SIZE(values); i++) {
+			const uint64_t v = values[i], args[6] = {v, v, v, v, v, v};
+			const struct sysc_case *c;
+			bool native = sysc_decide(row, args, &c) == SYSC_NATIVE;
+
+			if ((action((int)nr, v, NULL) == SECCOMP_RET_ALLOW) != native)
+				fail_msg("%s with %#llx", row->name, (unsigned long long)v);
+			seen += native;
+		}
+	}
+	assert_true(seen > 5);
+}
+
+static void other_architectures(void **state)
+{
+	struct seccomp_data d = {.nr = SYS_getpid, .arch = AUDIT_ARCH_I386};
+	bool args;
+
+	(void)state;
+	assert_int_equal(interpret(filter, filter_len, &d, &args), SECCOMP_RET_KILL_PROCESS);
+}
+
+#define NOT_YET (-1)
+#define FAILED (-2)
+
+/* Shared by both processes; so is the table of descriptors, in which the parent finds the listener. */
+static _Atomic int *listener_of_child;
+
+static void announce(int listener)
+{
+	atomic_store(listener_of_child, listener);
+	/* futex is native: nobody has to answer it. */
+	(void)syscall(SYS_futex, listener_of_child, FUTEX_WAKE, 1, NULL, NULL, 0);
+}
+
+static int wait_for_listener(void)
+{
+	const struct timespec limit = {DEADLINE_MS / 1000, 0};
+
+	while (atomic_load(listener_of_child) == NOT_YET) {
+		if (syscall(SYS_futex, listener_of_child, FUTEX_WAIT, NOT_YET, &limit, NULL, 0) < 0 &&
+		    errno == ETIMEDOUT)
+			return FAILED;
+	}
+	return atomic_load(listener_of_child);
+}
+
+static int install(void)
+{
+	struct sock_fprog prog = {(unsigned short)filter_len, filter};
+
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		return FAILED;
+	return (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_NEW_LISTENER, &prog);
+}
+
+/* The child. Its exit status names the step that went wrong. */
+static int guest(pid_t self, int file)
+{
+	int listener = install();
+	void *p;
+
+	announce(listener < 0 ? FAILED : listener);
+	if (listener < 0)
+		return 2;
+	if (getpid() != self)
+		return 3;
+	if (syscall(SYS_getppid) != 123456)
+		return 4;
+	p = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (p == MAP_FAILED)
+		return 5;
+	if (mmap(NULL, 4096, PROT_READ, MAP_PRIVATE, file, 0) != MAP_FAILED || errno != EXDEV)
+		return 6;
+	if (mprotect(p, 4096, PROT_READ) < 0 || munmap(p, 8192) < 0)
+		return 7;
+	return 0;
+}
+
+/* Answers until the child has ended (true) or nothing came before the deadline; notes which numbers asked. */
+static bool serve(int listener, unsigned *getppids, unsigned *mmaps, unsigned *natives)
+{
+	for (;;) {
+		struct seccomp_notif req;
+		struct seccomp_notif_resp resp;
+		struct pollfd p = {listener, POLLIN, 0};
+		int nr;
+
+		if (poll(&p, 1, DEADLINE_MS) != 1)
+			return false;
+		if (!(p.revents & POLLIN))
+			return true;
+		memset(&req, 0, sizeof(req));
+		memset(&resp, 0, sizeof(resp));
+		if (ioctl(listener, SECCOMP_IOCTL_NOTIF_RECV, &req) < 0)
+			continue;
+		resp.id = req.id;
+		nr = req.data.nr;
+		if (nr == SYS_getppid)
+			resp.val = 123456;
+		else if (nr == SYS_mmap)
+			resp.error = -EXDEV;
+		else
+			resp.flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE;
+		*getppids += nr == SYS_getppid;
+		*mmaps += nr == SYS_mmap;
+		*natives += sysc_row((unsigned)nr) && sysc_row((unsigned)nr)->cls == SYSC_NATIVE;
+		(void)ioctl(listener, SECCOMP_IOCTL_NOTIF_SEND, &resp);
+	}
+}
+
+static void under_the_kernel(void **state)
+{
+	unsigned getppids = 0, mmaps = 0, natives = 0;
+	int file = open("/dev/zero", O_RDONLY | O_CLOEXEC), listener, status;
+	pid_t pid;
+
+	(void)state;
+	assert_true(file >= 0);
+	listener_of_child = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	assert_true(listener_of_child != MAP_FAILED);
+	atomic_store(listener_of_child, NOT_YET);
+	pid = (pid_t)syscall(SYS_clone, CLONE_FILES | SIGCHLD, 0, 0, 0, 0);
+	assert_true(pid >= 0);
+	if (pid == 0)
+		_exit(guest((pid_t)syscall(SYS_getpid), file));
+	listener = wait_for_listener();
+	if (listener < 0 || !serve(listener, &getppids, &mmaps, &natives))
+		(void)kill(pid, SIGKILL);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(listener >= 0);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 0);
+	assert_int_equal(getppids, 1);
+	assert_int_equal(mmaps, 1);
+	assert_int_equal(natives, 0);
+	close(listener);
+	close(file);
+	(void)munmap(listener_of_child, 4096);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(every_number),
+	    cmocka_unit_test(argument_tests),
+	    cmocka_unit_test(other_architectures),
+	    cmocka_unit_test(under_the_kernel),
+	};
+
+	return cmocka_run_group_tests(tests, make_filter, free_filter);
+}
