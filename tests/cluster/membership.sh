@@ -10,7 +10,7 @@ bin=${1:-${GODWIT_BUILD:-$here/../../build}/src}
 command -v python3 >/dev/null || { echo "membership.sh: needs python3; skipped"; exit 77; }
 tmp=$(mktemp -d)
 pids=
-base=$((20000 + $$ % 20000))
+base=$((10000 + $$ * 7 % 20000)) # below the range from which the kernel takes ports by itself
 
 # shellcheck disable=SC2329 # called by the trap
 cleanup()
