@@ -86,6 +86,7 @@ def native_rounds(caller, filtered, results, a):
         results.row(f'{label} at home', home[name], 'ns')
         results.row(f'{label} on the host', host[name], 'ns')
     results.row('getpid at home: under a filter that allows all / without', measure.ratios(floor, home['getpid']))
+    results.row('clock_gettime: on the host / at home', measure.ratios(host['clock'], home['clock']), target=2)
     results.row('clock_gettime at home', home['clock'], 'ns')
     results.row('clock_gettime on the host, agent on the same CPU', near, 'ns')
     results.row('clock_gettime on the host, agent on another CPU', host['clock'], 'ns')

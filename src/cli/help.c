@@ -131,7 +131,8 @@ int verb_help(struct cli *cx)
 		}
 		list = v->sub;
 	}
-	cli_help_verb(stdout, parent, v);
+	if (v)
+		cli_help_verb(stdout, parent, v);
 	return CLI_OK;
 }
 

@@ -178,7 +178,7 @@ int sandbox_open(struct sandbox *s, struct cli *cx, struct err *e)
 
 struct sandbox_node *sandbox_find(struct sandbox *s, const char *node, struct err *e)
 {
-	for (unsigned i = 0; i < s->n; i++) {
+	for (unsigned i = 0; s->nodes && i < s->n; i++) {
 		if (strcmp(s->nodes[i].name, node) == 0)
 			return &s->nodes[i];
 	}

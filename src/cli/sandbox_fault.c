@@ -163,7 +163,7 @@ int verb_sandbox_kill(struct cli *cx)
 	node = open_node(&s, cx, cx->argv[0], &e);
 	if (node && !node->init)
 		(void)err_set(&e, -ENOENT, "%s is dead already", node->name);
-	if (e.code)
+	if (!node || e.code)
 		return cli_fail(&e);
 	if (*what == 'a')
 		return kill_node(&s, node, &e) < 0 ? cli_fail(&e) : CLI_OK;

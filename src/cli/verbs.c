@@ -125,7 +125,7 @@ const struct cli_verb cli_verbs[] = {
 			"runs here, and godwit says so once.",
 		.options = OPTIONS({'n', "node", "NODE", "start, and move to that node as soon as it runs"},
 			{0, "home", NULL, "start at home, whatever the load; it may be moved later"},
-			{0, "pin", NULL, "never move it automatically"}),
+			{0, "pin", NULL, "never move it or its children automatically"}),
 		.examples = EXAMPLES({"godwit run make -j8", "the compilers spread over the cluster"},
 			{"godwit run --node n2 ./simulate input", "begin on n2"}),
 		.run = verb_run, .min_args = 1, .max_args = -1, .command = true,
@@ -154,14 +154,16 @@ const struct cli_verb cli_verbs[] = {
 		.run = verb_where, .min_args = 1, .max_args = 1,
 	}, {
 		.name = "why", .args = "PID", .summary = "say in words what keeps a process where it is",
-		.text = "Lists everything that keeps the process from moving, and which system calls it makes over the network. The exit code is "
-			"0 whatever the answer.",
+		.text = "Lists everything that keeps the process from moving, and which system calls it makes over the network. A guest is named by "
+			"its process id at home, as godwit ps shows it; what is known of it is known there, and the answer says where that is. The "
+			"exit code is 0 whatever the answer.",
 		.options = OPTIONS(OPT_JSON),
 		.examples = EXAMPLES({"godwit why 4711", "what must change before it can move"}),
 		.run = verb_why, .min_args = 1, .max_args = 1,
 	}, {
 		.name = "pin", .args = "PID...", .summary = "do not move these processes automatically",
-		.text = "A pinned process stays where it is now; by hand (godwit migrate) it still moves.",
+		.text = "A pinned process stays where it is now; by hand (godwit migrate) it still moves. Children that it creates from "
+			"then on are pinned too; those that it has are not.",
 		.options = NULL, .examples = EXAMPLES({"godwit pin 4711", "stay"}),
 		.run = verb_pin, .min_args = 1, .max_args = -1,
 	}, {

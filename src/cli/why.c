@@ -53,7 +53,9 @@ int verb_why(struct cli *cx)
 	if (json_array_size(reasons) == 0)
 		(void)printf("Nothing keeps it there.\n");
 	else
-		(void)printf("%s:\n", out_bool(reply, "movable") ? "It could move, but" : "It cannot move, because");
+		(void)printf("%s:\n", !strcmp(out_str(reply, "state"), "guest") ? "This node only knows that"
+				      : out_bool(reply, "movable")              ? "It could move, but"
+										: "It cannot move, because");
 	json_array_foreach(reasons, i, reason)
 	{
 		_cleanup_free_ char *sentence = out_safe(out_str(reason, "sentence"));

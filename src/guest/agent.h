@@ -37,12 +37,23 @@ struct agent_call {
 	uint64_t args[6];
 };
 
-/* The home's clocks: home = host + offset. Each sample is late by the way here, so the greatest is the best and none
- * is ever ahead of home: time never steps back when the process returns. */
+/* The same moment by the counter of this processor and by this host's monotonic clock. */
+struct agent_moment {
+	uint64_t tick;
+	uint64_t ns, width; /* uncertain by width */
+};
+
+/* The home's clocks: home = at tick + (tick now - tick) * mult. Each sample is late by the way here, so the greatest is
+ * the best and none is ever ahead of home: time never steps back when the process returns. */
 struct agent_clock {
 	bool known;
-	int64_t mono, real, boot;
-	int64_t last_mono, last_boot, last_real; /* largest values given out */
+	bool counter; /* ticks are the counter's, which the guest reads by itself; else ns of our own monotonic clock */
+	const char *why_not; /* the guest asks us: why; NULL when it need not */
+	struct agent_moment first, last; /* of this host */
+	uint64_t tick, mult;
+	int64_t real, mono, boot; /* home's clocks at tick */
+	struct vdso_clock *page; /* shared with the guest; never read */
+	uint64_t seq;
 };
 
 struct agent {
@@ -100,7 +111,8 @@ int agent_reply(struct agent *a, const uint8_t *body, size_t n) _must_check_; /*
 int agent_bring_home(struct agent *a, unsigned reason, unsigned nr, const char *sentence) _must_check_;
 int agent_answer(struct agent *a, uint64_t id, int64_t ret, uint32_t flags) _must_check_;
 
-/* clock.c */
+/* clock.c: needs the memfd; without success the guest asks us for the time */
+void agent_clock_init(struct agent *a);
 void agent_clock_sample(struct agent *a, uint64_t mono, uint64_t real, uint64_t boot);
 /* Home itself has answered a clock_gettime(): what is answered here is not to fall behind it. */
 void agent_clock_told(struct agent *a, const uint64_t args[6]);

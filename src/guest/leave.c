@@ -20,7 +20,21 @@
 #include "../image/x86_64/vdso.h"
 #include "../wire/reasons.h"
 
-/* Turns memfd mappings back into files' ranges, and marks the vdso's copy. */
+/* The stub has cut vvar's place into pieces; the next host looks for a place for its own. */
+static void join_vvar(struct image_maps *m)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < m->n; i++) {
+		if (n && (m->v[i].flags & m->v[n - 1].flags & VMA_VVAR) && m->v[n - 1].end == m->v[i].start)
+			m->v[n - 1].end = m->v[i].end;
+		else
+			m->v[n++] = m->v[i];
+	}
+	m->n = n;
+}
+
+/* Turns memfd mappings back into files' ranges, and marks the vdso's copy and what is left of vvar's place. */
 static int read_maps(struct agent *a, struct image_maps *m, struct err *e)
 {
 	int r = maps_read(m, a->t.pid, true, e);
@@ -38,10 +52,14 @@ static int read_maps(struct agent *a, struct image_maps *m, struct err *e)
 			   m->files[v->file - 1].ino == a->memfd_ino) {
 			v->file = (uint32_t)(offset >> BUILD_FILE_SHIFT);
 			v->offset = offset & ((1ULL << BUILD_FILE_SHIFT) - 1);
+			if (!v->file)
+				*v = (struct image_vma){v->start, v->end, 0, PROT_READ, VMA_VVAR, 0};
 		} else if (v->file) {
 			return err_set(e, -EPROTO, "the guest has a mapping that nobody made");
 		}
 	}
+	if (r == 0)
+		join_vvar(m);
 	return r;
 }
 
@@ -61,34 +79,46 @@ static void settle_registers(struct agent *a, struct user_regs_struct *regs)
 	regs->rax = (uint64_t)(a->settled ? a->settled : a->reissue.armed ? a->reissue.code : -ERESTARTNOINTR_);
 }
 
+/* Where a register points to that is ours: the stub or a patched entry. */
+static int place_of(struct agent *a, uint64_t rip, enum vdso_place *ret, uint64_t *ret_entry)
+{
+	uint8_t around[2 * VDSO_ENTRY_SIZE - 1], stub[VDSO_STUB_SIZE / 2];
+	int r;
+
+	*ret = vdso_stub_place(&a->b.copy, rip, ret_entry);
+	/* The guest may have put code of its own there. */
+	if (*ret != VDSO_OUTSIDE && (tracee_read(&a->t, a->b.copy.stub, stub, vdso_stub_size) < 0 ||
+				     memcmp(stub, vdso_stub, vdso_stub_size) != 0))
+		*ret = VDSO_OUTSIDE;
+	if (*ret != VDSO_OUTSIDE || rip - a->b.head.vdso_start >= a->b.head.vdso_end - a->b.head.vdso_start)
+		return 0;
+	r = tracee_read(&a->t, rip - 7, around, sizeof(around));
+	if (r == 0)
+		*ret = vdso_place(around, rip, ret_entry); /* outside: the ELF header is read as data, never run */
+	return r;
+}
+
 /* At home the vdso is the kernel's own again: registers that point into our copy are brought out of it. */
 static int leave_vdso(struct agent *a, struct user_regs_struct *regs)
 {
-	uint8_t around[2 * VDSO_ENTRY_SIZE - 1];
+	enum vdso_place place;
 	uint64_t entry;
-	int r;
+	int r = place_of(a, regs->rip, &place, &entry);
 
-	if (regs->rip - a->b.head.vdso_start >= a->b.head.vdso_end - a->b.head.vdso_start)
-		return 0;
-	r = tracee_read(&a->t, regs->rip - 7, around, sizeof(around));
-	if (r < 0)
+	if (r < 0 || place == VDSO_OUTSIDE)
 		return r;
-	switch (vdso_place(around, regs->rip, &entry)) {
-	case VDSO_RESTART:
+	if (place == VDSO_RESTART) {
 		regs->rip = entry;
 		return 0;
-	case VDSO_RETURN:
-		if ((int64_t)regs->orig_rax >= 0 && image_is_restart((int64_t)regs->rax)) {
-			regs->orig_rax = ~0ULL;
-			regs->rip = entry;
-			return 0;
-		}
-		r = tracee_read(&a->t, regs->rsp, &regs->rip, sizeof(regs->rip));
-		regs->rsp += 8;
-		return r;
-	default:
-		return 0; /* the ELF header is read as data, never run */
 	}
+	if ((int64_t)regs->orig_rax >= 0 && image_is_restart((int64_t)regs->rax)) {
+		regs->orig_rax = ~0ULL;
+		regs->rip = entry;
+		return 0;
+	}
+	r = tracee_read(&a->t, regs->rsp, &regs->rip, sizeof(regs->rip));
+	regs->rsp += 8;
+	return r;
 }
 
 static int capture_guest(struct agent *a, struct err *e)
@@ -161,9 +191,10 @@ void agent_freeze(struct agent *a)
 int agent_resume(struct agent *a)
 {
 	if (a->state == AGENT_RUNNING && a->freeze_wanted) {
-		/* Home could not interrupt the call that the guest waits for. A stop that still comes is passed over.
-		 */
+		/* Home could not interrupt the call that the guest waits for. A stop that still comes is passed over,
+		 * also one that was to last until home: who wants it home will say so again. */
 		a->freeze_wanted = false;
+		a->home_asked = false;
 		prompt_restore(a->t.pid, &(struct prompt_saved){.nice = 0, .raised = 1});
 		return a->t.stop == TRACEE_RUNNING ? 0 : tracee_resume(&a->t, TRACEE_CONT, 0);
 	}

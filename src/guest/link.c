@@ -59,6 +59,14 @@ static int image_frame(struct agent *a, const struct wire_header *h, const uint8
 		if (!e.code)
 			(void)err_set(&e, r, "the guest cannot be started: %s", strerror(-r));
 	}
+	if (r == 0 && h->type == WIRE_IMAGE_AHEAD) {
+		a->link_heard_ns = clock_mono_ns(); /* having memory ready may have taken long */
+		r = fault_point(FAULT_GUEST_AHEAD) < 0
+			? err_reason(&e, REASON_FAULT, -EIO, "fault point guest-ahead")
+			: wire_image_ahead_done_encode(&(struct wire_image_ahead_done){0}, link_out(a->link));
+		if (r == 0)
+			return agent_send(a);
+	}
 	return r < 0 ? send_fail(a, &e) : 0;
 }
 
@@ -122,6 +130,7 @@ static int frame(struct agent *a, const struct wire_header *h, const uint8_t *bo
 	switch (h->type) {
 	case WIRE_LINK_HELLO:
 		return hello(a, body, n);
+	case WIRE_IMAGE_AHEAD:
 	case WIRE_IMAGE_BEGIN:
 	case WIRE_IMAGE_VMAS:
 	case WIRE_IMAGE_PAGES:

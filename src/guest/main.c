@@ -151,6 +151,14 @@ static int take_link(struct agent *a, const uint8_t *body, size_t n, int fd)
 	return 0;
 }
 
+static int evict(struct agent *a, const uint8_t *body, size_t n)
+{
+	struct wire_helper_evict m;
+	int r = wire_helper_evict_decode(&m, body, n);
+
+	return r < 0 ? r : agent_bring_home(a, m.reason, 0, reason_sentence(m.reason));
+}
+
 static void on_helper(void *arg, int fd, uint32_t events)
 {
 	struct agent *a = arg;
@@ -183,7 +191,7 @@ static void on_helper(void *arg, int fd, uint32_t events)
 		r = take_link(a, msg + WIRE_HEADER_SIZE, h.length, passed);
 		passed = -1;
 	} else if (r == 0 && h.type == WIRE_HELPER_EVICT && a->state == AGENT_RUNNING) {
-		r = agent_bring_home(a, REASON_EVICTED, 0, reason_sentence(REASON_EVICTED));
+		r = evict(a, msg + WIRE_HEADER_SIZE, h.length);
 	}
 	if (passed >= 0)
 		(void)close(passed);

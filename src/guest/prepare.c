@@ -29,6 +29,7 @@
 #include <sys/wait.h>
 
 #include "../base/clock.h"
+#include "../base/file.h"
 #include "../base/log.h"
 #include "../base/sock.h"
 
@@ -88,6 +89,9 @@ static int fence_child(int sock)
 	if (r < 0)
 		return r;
 	(void)setsid(); /* not of the agent's session, which is scheduled promptly */
+	/* When memory runs out all the same, the kernel is to take guests before anything of the machine's own. */
+	if (file_write("/proc/self/oom_score_adj", "1000", 4) < 0)
+		log_debug("the guest's oom_score_adj cannot be set");
 	if (unshare(CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS) < 0)
 		return -errno;
 	r = empty_root();
@@ -252,6 +256,7 @@ int agent_prepare(struct agent *a, struct err *e)
 
 	if (r < 0)
 		return r;
+	agent_clock_init(a);
 	if (pipe2(alive, O_CLOEXEC) < 0)
 		return err_set(e, -errno, "pipe: %s", strerror(errno));
 	if (unshare(CLONE_NEWPID) < 0)

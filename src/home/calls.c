@@ -327,7 +327,8 @@ int call_finish(struct shepherd *s, int64_t ret)
 	struct wire_bytes seg = s->call.m.segments, out;
 	int r = 0;
 
-	if (!s->moving && lets_signal_in(s, ret)) {
+	s->call.lets_signal_in = lets_signal_in(s, ret);
+	if (!s->moving && s->call.lets_signal_in) {
 		/* Comes back here with the guest on its way to a stop. */
 		shepherd_come_home(s, REASON_SIGNAL);
 		return 0;

@@ -43,8 +43,7 @@ static int rebuild(struct shepherd *s, struct builder *b, struct err *e)
 	}
 }
 
-/* The rest of an image that could not be built has still to be taken off the link. */
-static void drain_image(struct shepherd *s)
+void shepherd_drain_image(struct shepherd *s)
 {
 	struct wire_header h;
 	const uint8_t *body;
@@ -53,6 +52,9 @@ static void drain_image(struct shepherd *s)
 	do {
 		if (shepherd_recv(s->link, &h, &body, clock_mono_ns() + STALL_NS, &e) < 0)
 			deputy_lost(s, e.text);
+		/* A call or a page that the guest waits for comes before its image. */
+		if (shepherd_stray_frame(s, &h, body) < 0)
+			deputy_lost(s, "the host sends what it must not");
 	} while (h.type != WIRE_IMAGE_END);
 }
 
@@ -77,7 +79,7 @@ static int requeue_signal(struct shepherd *s, struct err *e)
 	int64_t at = 0, v = 0;
 	int r;
 
-	if (!s->signal_held || s->held.si_signo == SIGSTOP || undone(s))
+	if (!s->signal_held || s->requeued || s->held.si_signo == SIGSTOP || undone(s))
 		return 0;
 	r = tracee_syscall(&s->t, &at, SYS_mmap, 0, IMAGE_PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
 			   ~0ULL, 0);
@@ -88,6 +90,7 @@ static int requeue_signal(struct shepherd *s, struct err *e)
 				   (uint64_t)s->held.si_signo, (uint64_t)at, 0, 0);
 	if (r == 0 && v < 0)
 		r = (int)v;
+	s->requeued = r == 0;
 	if (r == 0)
 		r = tracee_syscall(&s->t, &v, SYS_munmap, (uint64_t)at, IMAGE_PAGE, 0, 0, 0, 0);
 	return r < 0 ? err_set(e, r, "signal %d cannot be queued again: %s", s->held.si_signo, strerror(-r)) : 0;
@@ -127,7 +130,7 @@ static int make_whole(struct shepherd *s, struct builder *b, struct err *e)
 	return r;
 }
 
-/* The guest goes on where it was; the deputy becomes one again. */
+/* The guest goes on where it was; the deputy becomes one again, and stands still if it holds a signal. */
 static void stay_away(struct shepherd *s, struct builder *b, const struct err *e)
 {
 	struct err again = {0};
@@ -135,7 +138,7 @@ static void stay_away(struct shepherd *s, struct builder *b, const struct err *e
 	log_warn("process %d stays on %s: %s", s->pid, s->host, e->text);
 	shepherd_say_moved(s, e, 0);
 	if (!b->complete)
-		drain_image(s);
+		shepherd_drain_image(s);
 	/* What was rebuilt so far has the image's mappings: drop their memory again. */
 	s->head.rseq = b->head.rseq; /* registered again, if it came so far */
 	if (maps_read(&s->maps, s->pid, true, &again) < 0 || deputy_make(s, &again) < 0 ||
@@ -143,12 +146,34 @@ static void stay_away(struct shepherd *s, struct builder *b, const struct err *e
 		deputy_lost(s, again.text);
 	(void)!shepherd_send(s);
 	s->moving = false;
-	s->want_home = false;
 	s->heard_ns = clock_mono_ns();
 	builder_release(b);
+	shepherd_try_again(s, e);
 }
 
 void shepherd_come_home(struct shepherd *s, unsigned reason)
+{
+	struct err e = {0};
+
+	if (reason != REASON_REQUESTED && !s->want_home) {
+		s->want_home = true;
+		s->home_reason = reason;
+		s->home_nr = 0;
+	}
+	if (reason == REASON_SIGNAL || reason == REASON_REQUESTED) {
+		s->brought_home += reason == REASON_SIGNAL && !s->again.failed;
+		s->last_home_reason = reason;
+	}
+	if (shepherd_freeze_guest(s, &e) < 0) {
+		log_warn("process %d stays on %s: %s", s->pid, s->host, e.text);
+		shepherd_say_moved(s, &e, 0);
+		shepherd_try_again(s, &e);
+		return;
+	}
+	shepherd_take_home(s, reason);
+}
+
+void shepherd_take_home(struct shepherd *s, unsigned reason)
 {
 	struct builder *b = calloc(1, sizeof(*b));
 	struct err e = {0};
@@ -157,17 +182,6 @@ void shepherd_come_home(struct shepherd *s, unsigned reason)
 
 	if (!b)
 		deputy_lost(s, "out of memory");
-	if (reason == REASON_SIGNAL || reason == REASON_REQUESTED) {
-		s->brought_home += reason == REASON_SIGNAL;
-		s->last_home_reason = reason;
-	}
-	r = shepherd_freeze_guest(s, &e);
-	if (r < 0) {
-		log_warn("process %d stays on %s: %s", s->pid, s->host, e.text);
-		shepherd_say_moved(s, &e, 0);
-		free(b);
-		return;
-	}
 	prompt_raise(s->pid, &s->prompt);
 	r = make_whole(s, b, &e);
 	prompt_restore(s->pid, &s->prompt);

@@ -116,6 +116,10 @@ int deputy_idle(struct shepherd *s)
 	struct user_regs_struct regs;
 	int r;
 
+	if (s->signal_held) { /* a second one would take its place */
+		s->deputy = DEPUTY_HELD;
+		return 0;
+	}
 	if (s->head.stopped)
 		return listen(s);
 	regs = s->idle_regs;
@@ -134,12 +138,17 @@ int deputy_idle(struct shepherd *s)
 
 void deputy_lost(struct shepherd *s, const char *why)
 {
+	deputy_lost_for(s, REASON_LINK_LOST, why);
+}
+
+void deputy_lost_for(struct shepherd *s, unsigned reason, const char *why)
+{
 	if (s->t.stop != TRACEE_ENDED)
 		(void)kill(s->pid, SIGKILL);
 	while (s->t.stop != TRACEE_ENDED && tracee_wait(&s->t, clock_mono_ns() + STEP_NS) == 0)
 		;
-	shepherd_end(s, HELPER_END_LOST, REASON_LINK_LOST, "process %d (%s) on %s was lost and is ended by SIGKILL: %s",
-		     s->pid, s->facts.comm, s->host, why);
+	shepherd_end(s, HELPER_END_LOST, reason, "process %d (%s) on %s was lost and is ended by SIGKILL: %s", s->pid,
+		     s->facts.comm, s->host, why);
 }
 
 static bool bit(uint64_t mask, int sig)
@@ -256,7 +265,7 @@ void deputy_look(struct shepherd *s)
 		break;
 	case TRACEE_SIGNAL:
 	case TRACEE_STEP:
-		if (signal_arrived(s))
+		if (signal_arrived(s) && shepherd_home_now(s))
 			shepherd_come_home(s, REASON_SIGNAL);
 		break;
 	case TRACEE_EVENT:

@@ -285,7 +285,8 @@ static int take_head(struct shepherd *s, struct err *e)
 	return asked;
 }
 
-static int await_ready(struct link *link, struct err *e)
+/* Waits for one answer of the agent that builds; it may be IMAGE_FAIL instead. */
+static int await_built(struct link *link, unsigned wanted, struct err *e)
 {
 	struct wire_image_fail fail;
 	struct wire_header h;
@@ -295,7 +296,7 @@ static int await_ready(struct link *link, struct err *e)
 
 	if (r < 0)
 		return r;
-	if (h.type == WIRE_IMAGE_READY)
+	if (h.type == wanted)
 		return 0;
 	if (h.type != WIRE_IMAGE_FAIL || wire_image_fail_decode(&fail, body, h.length) < 0)
 		return err_reason(e, REASON_PROTOCOL, -EPROTO, "the agent answers the image with %s",
@@ -310,7 +311,7 @@ int shepherd_start_guest(struct shepherd *s, struct link *link, struct err *e)
 	struct wire_go go;
 	struct wire_header h;
 	const uint8_t *body;
-	int r = await_ready(link, e);
+	int r = await_built(link, WIRE_IMAGE_READY, e);
 
 	if (r == 0 && fault_point(FAULT_SHEP_READY) < 0)
 		r = err_reason(e, REASON_FAULT, -EIO, "fault point shep-ready");
@@ -330,18 +331,34 @@ int shepherd_start_guest(struct shepherd *s, struct link *link, struct err *e)
 	return r;
 }
 
-static int send_process(struct shepherd *s, struct link *link, struct err *e)
+static int open_pagemap(struct shepherd *s, struct err *e)
 {
-	_cleanup_close_ int pagemap = -1;
-	struct capture c = {.t = &s->t, .maps = &s->maps, .send_vdso = true};
 	char path[40];
-	int r;
+	int fd;
 
 	(void)snprintf(path, sizeof(path), "/proc/%d/pagemap", s->pid);
-	pagemap = open(path, O_RDONLY | O_CLOEXEC);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	return fd >= 0 ? fd : err_set(e, -errno, "%s: %s", path, strerror(errno));
+}
+
+/* The process still runs; what the host can do for it now, it need not do during the freeze. */
+static int announce(struct shepherd *s, struct link *link, struct err *e)
+{
+	_cleanup_close_ int pagemap = open_pagemap(s, e);
+	struct capture c = {.t = &s->t, .maps = &s->maps, .pagemap_fd = pagemap};
+	int r = pagemap < 0 ? pagemap : capture_announce(&c, link, e);
+
+	return r < 0 ? r : await_built(link, WIRE_IMAGE_AHEAD_DONE, e);
+}
+
+static int send_process(struct shepherd *s, struct link *link, struct err *e)
+{
+	_cleanup_close_ int pagemap = open_pagemap(s, e);
+	struct capture c = {.t = &s->t, .maps = &s->maps, .pagemap_fd = pagemap, .send_vdso = true};
+	int r;
+
 	if (pagemap < 0)
-		return err_set(e, -errno, "%s: %s", path, strerror(errno));
-	c.pagemap_fd = pagemap;
+		return pagemap;
 	r = capture_send(&c, &s->head, link, e);
 	s->move_bytes = c.bytes;
 	if (e && !e->reason && (r == -ECONNRESET || r == -EPIPE))
@@ -411,6 +428,10 @@ int shepherd_leave_home(struct shepherd *s, const struct wire_helper_move *order
 	r = shepherd_open_link(s, order, &link, e);
 	if (r == 0 && fault_point(FAULT_SHEP_CONNECTED) < 0)
 		r = err_reason(e, REASON_FAULT, -EIO, "fault point shep-connected");
+	if (r == 0)
+		r = announce(s, link, e);
+	if (r == 0 && fault_point(FAULT_SHEP_AHEAD) < 0)
+		r = err_reason(e, REASON_FAULT, -EIO, "fault point shep-ahead");
 	if (r < 0)
 		return r;
 	tracee_init(&s->t, s->pid);

@@ -105,12 +105,15 @@ static int needs_home(struct shepherd *s, const uint8_t *body, size_t n)
 {
 	struct wire_bring_home m;
 	int r = wire_bring_home_decode(&m, body, n);
+	bool known = s->want_home && s->home_reason == m.reason; /* asked again after a coming home that failed */
 
 	if (r < 0)
 		return r;
 	s->want_home = true;
 	s->home_reason = m.reason;
 	s->home_nr = m.nr;
+	if (known)
+		return 0;
 	s->brought_home++;
 	s->last_home_reason = m.reason;
 	if ((m.reason == REASON_CALL_HOME || m.reason == REASON_FORK || m.reason == REASON_EXEC) &&
@@ -126,7 +129,7 @@ static void guest_died(struct shepherd *s, const uint8_t *body, size_t n)
 
 	if (wire_guest_died_decode(&m, body, n) < 0)
 		deputy_lost(s, "the host sends garbage");
-	deputy_lost(s, "the guest was killed on its host");
+	deputy_lost_for(s, REASON_HOST_KILLED, "the guest was killed on its host");
 }
 
 int shepherd_stray_frame(struct shepherd *s, const struct wire_header *h, const uint8_t *body)
@@ -158,14 +161,15 @@ int shepherd_frame(struct shepherd *s, const struct wire_header *h, const uint8_
 {
 	int r;
 
-	if (h->type != WIRE_CALL || s->want_home) {
+	if (h->type != WIRE_CALL || shepherd_home_now(s)) {
 		r = shepherd_stray_frame(s, h, body);
 		return r < 0 ? r : r == 0 ? -EPROTO : 0;
 	}
 	r = call_begin(s, body, h->length);
 	if (r == 1) {
 		r = 0;
-		deputy_look(s);
+		if (!s->call.refused || shepherd_home_now(s)) /* else it waits for the next try */
+			deputy_look(s);
 	}
 	return r;
 }
@@ -174,7 +178,7 @@ void shepherd_pump(struct shepherd *s)
 {
 	struct link *link = s->link;
 
-	while (s->link == link && !s->want_home) {
+	while (s->link == link && !shepherd_home_now(s)) {
 		struct wire_header h;
 		const uint8_t *body;
 		struct err e = {0};
@@ -192,7 +196,7 @@ void shepherd_pump(struct shepherd *s)
 		if (s->link == link && !link_pending(link))
 			break;
 	}
-	if (s->want_home && s->link)
+	if (shepherd_home_now(s) && s->link)
 		shepherd_come_home(s, s->home_reason);
 }
 
@@ -248,13 +252,15 @@ int shepherd_freeze_guest(struct shepherd *s, struct err *e)
 	(void)!shepherd_send(s);
 	if (fault_point(FAULT_SHEP_FREEZE_SENT) < 0)
 		deputy_lost(s, "fault point shep-freeze-sent");
-	if (busy) {
+	if (fault_point(FAULT_SHEP_SETTLE) < 0) {
+		r = err_reason(e, REASON_FAULT, -EIO, "fault point shep-settle");
+	} else if (busy) {
 		r = deputy_settle(s, &ret, e);
 		/* Stopping alone makes some calls return -EINTR, signal(7); without a signal they are made again. */
 		if (r == 0 && ret == -EINTR && !s->signal_held)
 			ret = -ERESTARTNOINTR_;
-		if (r == 0)
-			r = call_finish(s, ret);
+		if (r == 0 && call_finish(s, ret) < 0)
+			deputy_lost(s, "the result cannot be sent");
 	} else {
 		r = deputy_stop(s);
 		if (r == 0)
@@ -263,9 +269,11 @@ int shepherd_freeze_guest(struct shepherd *s, struct err *e)
 	if (r < 0 && e && !e->code)
 		(void)err_set(e, r, "the deputy does not stop: %s", strerror(-r));
 	if (r < 0) {
-		/* The guest goes on waiting for its call, as if nothing had been asked. */
+		/* The guest goes on waiting for its call, as if nothing had been asked. One that was in none has given
+		 * its image meanwhile. */
+		if (!busy)
+			shepherd_drain_image(s);
 		s->moving = false;
-		s->want_home = false;
 		if (wire_resume_encode(&(struct wire_resume){0}, link_out(s->link)) < 0)
 			deputy_lost(s, "out of memory");
 		(void)!shepherd_send(s);

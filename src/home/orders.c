@@ -130,6 +130,22 @@ void shepherd_end(struct shepherd *s, enum helper_end how, unsigned reason, cons
 	_exit(how == HELPER_END_LOST);
 }
 
+/* LINK_LOST is for the end of a process. What failed here was only the way to another node, before the process had gone
+ * there: the process goes on. */
+static void target_lost(const struct shepherd *s, const struct wire_helper_move *m, struct err *e)
+{
+	bool broken = (!e->reason || e->reason == REASON_INTERNAL) && (e->code == -ECONNRESET || e->code == -EPIPE);
+	char to[65];
+
+	if (e->reason != REASON_LINK_LOST && !broken)
+		return;
+	(void)!wire_str_copy(to, sizeof(to), m->host);
+	e->reason = REASON_NODE_UNREACHABLE;
+	/* What the link said is not what its user wants to know first. */
+	(void)err_prefix(e, "%s was lost on the way; process %d goes on %s%s", to, s->pid,
+			 s->host[0] ? "on " : "at home", s->host);
+}
+
 static int move(struct shepherd *s, const uint8_t *body, size_t n)
 {
 	struct wire_helper_move m;
@@ -162,6 +178,7 @@ static int move(struct shepherd *s, const uint8_t *body, size_t n)
 	}
 	if (r < 0 && !e.code)
 		(void)err_set(&e, r, "the move failed: %s", strerror(-r));
+	target_lost(s, &m, &e);
 	/* An estimate of the whole, too, instead of the time that looking took. */
 	if (m.dry_run)
 		s->order_ns = clock_mono_ns() -
@@ -173,7 +190,7 @@ static int move(struct shepherd *s, const uint8_t *body, size_t n)
 		shepherd_end(s, HELPER_END_HOME, e.reason, "process %d stays home%s%s", s->pid, e.code ? ": " : "",
 			     e.code ? e.text : "");
 	shepherd_say_status(s);
-	if (s->want_home || s->signal_held)
+	if (shepherd_home_now(s))
 		shepherd_come_home(s, s->signal_held ? REASON_SIGNAL : s->home_reason);
 	/* Waiting for one answer may have taken more off the socket. */
 	shepherd_pump(s);

@@ -68,9 +68,21 @@ int shepherd_go_on(struct shepherd *s, const struct wire_helper_move *order, str
 	s->move_bytes = 0;
 	if (r < 0)
 		return r;
+	s->call.lets_signal_in = false;
 	r = shepherd_freeze_guest(s, e);
 	if (r < 0)
 		return r;
+	if (s->call.lets_signal_in) {
+		/* On the other host it would run on before the signal has come: home is where it can go now. */
+		r = err_reason(e, REASON_SIGNAL, -EAGAIN, "a signal brings process %d home", s->pid);
+		shepherd_say_moved(s, e, 0);
+		s->want_home = true;
+		s->home_reason = s->last_home_reason = REASON_SIGNAL;
+		s->home_nr = 0;
+		s->brought_home++;
+		shepherd_take_home(s, REASON_SIGNAL);
+		return r;
+	}
 	r = relay(s, to, e);
 	if (r == 0)
 		r = shepherd_start_guest(s, to, e);
@@ -89,9 +101,13 @@ int shepherd_go_on(struct shepherd *s, const struct wire_helper_move *order, str
 			(void)!link_flush_wait(from, clock_mono_ns() + NSEC_PER_SEC, NULL);
 		link_free(from);
 		(void)!wire_str_copy(s->host, sizeof(s->host), order->host);
+		/* What the first host wished for is done; what the guest itself needs it will ask for again. */
+		if (s->again.timer && !s->signal_held)
+			s->want_home = false;
+		shepherd_forget_again(s);
 	}
 	/* Held at a signal, or called home meanwhile: then home is next. */
-	if (!s->signal_held && !s->want_home && s->t.stop != TRACEE_RUNNING && deputy_idle(s) < 0)
+	if (!s->signal_held && !shepherd_home_now(s) && s->t.stop != TRACEE_RUNNING && deputy_idle(s) < 0)
 		deputy_lost(s, "the deputy cannot be resumed");
 	if (r == 0)
 		shepherd_watch_link(s);

@@ -65,6 +65,7 @@ struct shepherd {
 		bool not_entered; /* a signal was first: nothing was written */
 		bool refused; /* was not begun; to be told once FREEZE is on its way */
 		bool signal_ignored; /* a signal came that nobody wanted */
+		bool lets_signal_in; /* which is to be handled before it returns */
 	} call;
 	struct buf segments, answer;
 	uint64_t scratch, scratch_size;
@@ -83,6 +84,12 @@ struct shepherd {
 	bool moving;
 	bool want_home; /* BRING_HOME came, or a signal: as soon as the present step is done */
 	unsigned home_reason, home_nr;
+	bool requeued; /* the held signal waits in the process's own queue, blocked */
+	struct { /* a coming home that failed is tried again: again.c */
+		struct loop_watch *timer; /* NULL: nothing is waited for */
+		unsigned failed;
+		uint64_t since_ns; /* the first failure */
+	} again;
 
 	struct prompt_saved prompt; /* of the process, while it is driven step by step */
 	uint64_t mig; /* of the order under way, 0 = none */
@@ -123,6 +130,7 @@ int deputy_stop(struct shepherd *s) _must_check_; /* from idle to a stop; a sign
 void deputy_on_event(struct shepherd *s); /* SIGCHLD */
 void deputy_look(struct shepherd *s); /* acts on the stop that t shows */
 void deputy_lost(struct shepherd *s, const char *why) __attribute__((noreturn)); /* the guest is gone: SIGKILL */
+void deputy_lost_for(struct shepherd *s, unsigned reason, const char *why) __attribute__((noreturn)); /* not the link */
 /* Ends the call under way by interrupting it; *ret is its result or its restart code. */
 int deputy_settle(struct shepherd *s, int64_t *ret, struct err *e) _must_check_;
 
@@ -146,6 +154,18 @@ int shepherd_stray_frame(struct shepherd *s, const struct wire_header *h, const 
 
 /* comehome.c and relay.c */
 void shepherd_come_home(struct shepherd *s, unsigned reason);
+void shepherd_take_home(struct shepherd *s, unsigned reason); /* the rest of it, when the guest stands still already */
+/* The rest of an image that nobody can use has still to be taken off the link, before RESUME. */
+void shepherd_drain_image(struct shepherd *s);
 int shepherd_go_on(struct shepherd *s, const struct wire_helper_move *order, struct err *e) _must_check_;
+
+/* again.c */
+void shepherd_try_again(struct shepherd *s, const struct err *why); /* a coming home has failed, the guest runs again */
+void shepherd_forget_again(struct shepherd *s); /* the wish is void, or granted */
+/* Home is wanted, and not because of an attempt that failed just now. */
+static inline bool shepherd_home_now(const struct shepherd *s)
+{
+	return s->want_home && !s->again.timer;
+}
 
 #endif

@@ -22,6 +22,9 @@
 #define BATCH_MAX ((STUB_DATA - STUB_TABLE) / (BUILD_CALL_WORDS * 8))
 #define HINT "advising the kernel" /* the only calls that may fail */
 #define BATCH_NS (10 * NSEC_PER_SEC)
+#define AHEAD_NS (10 * NSEC_PER_SEC) /* for having memory ready */
+#define AHEAD_STEP (64ULL << 20) /* bytes had by one batch */
+#define POPULATE_WRITE_ 23 /* MADV_POPULATE_WRITE, 5.14 */
 #define VDSO_MAX ((size_t)1 << 20)
 
 /* One injected call whose result must not be an error. */
@@ -148,6 +151,7 @@ int builder_init_fresh(struct builder *b, struct tracee *t, int memfd, int uffd,
 	b->track = track;
 	maps_init(&b->current);
 	maps_init(&b->target);
+	maps_init(&b->ahead);
 	r = maps_read(&b->current, t->pid, false, NULL);
 	if (r < 0)
 		return r;
@@ -171,6 +175,7 @@ int builder_init_deputy(struct builder *b, struct tracee *t, const struct image_
 	b->uffd = -1;
 	maps_init(&b->current);
 	maps_init(&b->target);
+	maps_init(&b->ahead);
 	for (size_t i = 0; i < files->files_n; i++) {
 		if (!maps_file(&b->current, files->files[i].dev, files->files[i].ino))
 			return -ENOMEM;
@@ -182,6 +187,7 @@ void builder_release(struct builder *b)
 {
 	maps_release(&b->current);
 	maps_release(&b->target);
+	maps_release(&b->ahead);
 	free(b->vdso);
 	free(b->batch);
 	free(b->batch_what);
@@ -190,13 +196,19 @@ void builder_release(struct builder *b)
 	b->batch_what = NULL;
 }
 
+/* Has the process put a mapping t of its own where home's vvar c was? */
+static bool replaces_vvar(const struct image_vma *c, const struct image_vma *t)
+{
+	return t && (c->flags & VMA_VVAR) && !(t->flags & VMA_VVAR);
+}
+
 /* Does the task's mapping c serve, at address a, for the image's mapping t? */
 static bool serves(const struct builder *b, const struct image_vma *c, const struct image_vma *t)
 {
 	if (b->fresh)
 		return false;
 	if (c->flags & (VMA_VDSO | VMA_VVAR))
-		return true;
+		return !replaces_vvar(c, t);
 	return c->file && c->file == t->file && c->offset - c->start == t->offset - t->start &&
 	       ((c->flags ^ t->flags) & VMA_ADVICE) == 0;
 }
@@ -253,7 +265,7 @@ static int clear_piece(struct builder *b, const struct image_vma *c, const struc
 {
 	int r;
 
-	if (!(c->flags & (VMA_VDSO | VMA_VVAR)) && (!t || !serves(b, c, t))) {
+	if (replaces_vvar(c, t) || (!(c->flags & (VMA_VDSO | VMA_VVAR)) && (!t || !serves(b, c, t)))) {
 		if (!b->unmap_end)
 			b->unmap_start = start;
 		b->unmap_end = end;
@@ -313,6 +325,12 @@ static int map_file(struct builder *b, const struct image_vma *t, uint64_t start
 			    (uint64_t)b->memfd, offset);
 }
 
+/* Is its memory had ahead? Then pages are simply written; else, and in files' ranges, they are put by userfaultfd. */
+static bool had_ahead(const struct builder *b, const struct image_vma *t)
+{
+	return b->ahead.n && !t->file && (t->prot & PROT_WRITE);
+}
+
 /* Page faults in files' ranges are ours to serve. Anonymous memory is registered only while it is filled: UFFDIO_COPY
  * puts a page into place without clearing it first. */
 static int register_ranges(struct builder *b, struct err *e)
@@ -324,7 +342,8 @@ static int register_ranges(struct builder *b, struct err *e)
 		    .mode = UFFDIO_REGISTER_MODE_MISSING | (b->track && t->file ? UFFDIO_REGISTER_MODE_WP : 0),
 		};
 
-		if (!(t->flags & (VMA_VDSO | VMA_VVAR)) && ioctl(b->uffd, UFFDIO_REGISTER, &reg) < 0)
+		if (!(t->flags & (VMA_VDSO | VMA_VVAR)) && !had_ahead(b, t) &&
+		    ioctl(b->uffd, UFFDIO_REGISTER, &reg) < 0)
 			return err_set(e, -errno, "registering %#" PRIx64 " for page faults: %s", t->start,
 				       strerror(errno));
 	}
@@ -337,10 +356,29 @@ static int unregister_anonymous(struct builder *b, struct err *e)
 		const struct image_vma *t = &b->target.v[i];
 		struct uffdio_range range = {t->start, t->end - t->start};
 
-		if (!t->file && !(t->flags & (VMA_VDSO | VMA_VVAR)) && ioctl(b->uffd, UFFDIO_UNREGISTER, &range) < 0)
+		if (!t->file && !(t->flags & (VMA_VDSO | VMA_VVAR)) && !had_ahead(b, t) &&
+		    ioctl(b->uffd, UFFDIO_UNREGISTER, &range) < 0)
 			return err_set(e, -errno, "unregistering %#" PRIx64 ": %s", t->start, strerror(errno));
 	}
 	return 0;
+}
+
+/* Where home has its vvar, a guest has the stub that reads the clocks, and nothing in the rest: what the kernel maps
+ * for the guest must not come to lie there. */
+static int map_vvar(struct builder *b, uint64_t start, uint64_t end, struct err *e)
+{
+	bool stub = !b->copy.stub && end - start >= VDSO_STUB_SIZE;
+	int r = builder_call(b, e, "keeping vvar's place", SYS_mmap, start, end - start, PROT_NONE,
+			     MAP_SHARED | MAP_FIXED_NOREPLACE, (uint64_t)b->memfd, stub ? 0 : VDSO_STUB_SIZE);
+
+	if (r < 0 || !stub)
+		return r;
+	b->copy.stub = start;
+	r = builder_call(b, e, "mapping the clocks' code", SYS_mprotect, start, IMAGE_PAGE, PROT_READ | PROT_EXEC, 0, 0,
+			 0);
+	return r < 0 ? r
+		     : builder_call(b, e, "mapping the clocks", SYS_mprotect, start + IMAGE_PAGE, IMAGE_PAGE, PROT_READ,
+				    0, 0, 0);
 }
 
 static int create_piece(struct builder *b, const struct image_vma *t, const struct image_vma *c, uint64_t start,
@@ -349,7 +387,7 @@ static int create_piece(struct builder *b, const struct image_vma *t, const stru
 	int r;
 
 	if (t->flags & VMA_VVAR)
-		return 0;
+		return b->fresh ? map_vvar(b, start, end, e) : 0;
 	if (t->flags & VMA_VDSO) {
 		if (!b->fresh)
 			return 0;
@@ -425,6 +463,87 @@ static int lay_out(struct builder *b, struct err *e)
 	return r;
 }
 
+static bool same_vma(const struct image_vma *x, const struct image_vma *y)
+{
+	return x->start == y->start && x->end == y->end && x->offset == y->offset && x->prot == y->prot &&
+	       x->flags == y->flags && x->file == y->file;
+}
+
+/* Is the image's layout the one that was made ahead? If not, the task is laid out anew. */
+static bool laid_out_ahead(struct builder *b)
+{
+	bool same = b->ahead.n && b->ahead.n == b->target.n;
+
+	for (size_t i = 0; same && i < b->ahead.n; i++)
+		same = same_vma(&b->ahead.v[i], &b->target.v[i]);
+	if (!same) {
+		maps_release(&b->ahead);
+		b->copy.stub = 0;
+	}
+	return same;
+}
+
+/* The guest-to-be touches its pages itself. Where that fails they are had when they are written. */
+static int populate(struct builder *b, uint64_t start, uint64_t end, uint64_t *waiting, struct err *e)
+{
+	while (start < end) {
+		uint64_t room = AHEAD_STEP - *waiting, part = end - start < room ? end - start : room;
+		int r = builder_call(b, e, HINT, SYS_madvise, start, part, POPULATE_WRITE_, 0, 0, 0);
+
+		start += part;
+		*waiting += part;
+		if (r == 0 && *waiting == AHEAD_STEP) {
+			*waiting = 0;
+			r = builder_run(b, e);
+		}
+		if (r < 0)
+			return r;
+		if (clock_mono_ns() >= b->ahead_deadline_ns)
+			return 0;
+	}
+	return 0;
+}
+
+static int populate_run(struct builder *b, const struct wire_page_run *run, uint64_t *waiting, struct err *e)
+{
+	uint64_t at = run->addr, end = at + run->pages * IMAGE_PAGE;
+	int r = 0;
+
+	if ((at & (IMAGE_PAGE - 1)) || at >= IMAGE_TASK_END || run->pages > IMAGE_TASK_END / IMAGE_PAGE)
+		return err_set(e, -EPROTO, "a run of pages to come is malformed");
+	while (r == 0 && at < end && clock_mono_ns() < b->ahead_deadline_ns) {
+		const struct image_vma *v = maps_find(&b->ahead, at);
+		uint64_t part = v && v->end < end ? v->end : end;
+
+		if (!v)
+			break;
+		if (had_ahead(b, v))
+			r = populate(b, at, part, waiting, e);
+		at = part;
+	}
+	return r;
+}
+
+/* Ends what comes before IMAGE_BEGIN: the mappings of a process that still runs, and now where it has pages. */
+static int lay_out_ahead(struct builder *b, const uint8_t *body, size_t n, struct err *e)
+{
+	struct wire_image_ahead m;
+	struct wire_page_run run;
+	uint64_t waiting = 0;
+	int r = wire_image_ahead_decode(&m, body, n);
+
+	if (r < 0 || !b->target.n)
+		return err_set(e, -EPROTO, "a message with pages to come is malformed");
+	b->ahead = b->target; /* register_ranges() looks there */
+	r = lay_out(b, e);
+	b->laid_out = false;
+	maps_init(&b->target); /* to be filled by the image */
+	b->ahead_deadline_ns = clock_mono_ns() + AHEAD_NS;
+	while (r == 0 && wire_page_run_next(&m.runs, &run))
+		r = populate_run(b, &run, &waiting, e);
+	return r < 0 ? r : builder_run(b, e);
+}
+
 static int copy_missing(struct builder *b, uint64_t addr, const uint8_t *data, size_t n, struct err *e)
 {
 	struct uffdio_copy c = {.dst = addr, .src = (uintptr_t)data, .len = n};
@@ -447,7 +566,7 @@ static int put_pages(struct builder *b, uint64_t addr, const uint8_t *data, size
 		part = v->end - addr < n ? v->end - addr : n;
 		if (v->flags & VMA_VDSO)
 			r = !b->fresh ? 0 : addr - v->start + part > VDSO_MAX ? -EPROTO : 0;
-		else if (b->fresh)
+		else if (b->fresh && !had_ahead(b, v))
 			r = copy_missing(b, addr, data, part, e);
 		else
 			r = tracee_write(b->t, addr, data, part);
@@ -456,7 +575,8 @@ static int put_pages(struct builder *b, uint64_t addr, const uint8_t *data, size
 			if (!b->vdso)
 				return err_set(e, -ENOMEM, "no memory for the vdso's copy");
 			memcpy(b->vdso, data, part);
-			r = vdso_patch(b->vdso, part, e);
+			b->copy.at = addr;
+			r = vdso_patch(b->vdso, part, &b->copy, e);
 			if (r >= 0)
 				r = tracee_write(b->t, addr, b->vdso, part);
 		}
@@ -532,7 +652,14 @@ int builder_frame(struct builder *b, const struct wire_header *h, const uint8_t 
 
 	if (e)
 		e->code = 0;
-	if ((h->type == WIRE_IMAGE_BEGIN) == b->begun || (h->type == WIRE_IMAGE_VMAS && b->laid_out))
+	if (b->fresh && !b->begun && !b->ahead.n) {
+		if (h->type == WIRE_IMAGE_VMAS)
+			return take_vmas(b, body, h->length, e);
+		if (h->type == WIRE_IMAGE_AHEAD)
+			return lay_out_ahead(b, body, h->length, e);
+	}
+	if ((h->type == WIRE_IMAGE_BEGIN) == b->begun || (h->type == WIRE_IMAGE_BEGIN && b->target.n) ||
+	    (h->type == WIRE_IMAGE_VMAS && b->laid_out))
 		return err_set(e, -EPROTO, "the parts of the image come in the wrong order");
 	switch (h->type) {
 	case WIRE_IMAGE_BEGIN:
@@ -545,7 +672,7 @@ int builder_frame(struct builder *b, const struct wire_header *h, const uint8_t 
 	case WIRE_IMAGE_PAGES:
 	case WIRE_IMAGE_END:
 		b->complete = h->type == WIRE_IMAGE_END;
-		r = b->laid_out ? 0 : lay_out(b, e);
+		r = b->laid_out || (b->laid_out = laid_out_ahead(b)) ? 0 : lay_out(b, e);
 		if (r == 0 && h->type == WIRE_IMAGE_PAGES)
 			r = take_pages(b, body, h->length, e);
 		else if (r == 0 && b->fresh)

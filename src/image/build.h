@@ -15,6 +15,7 @@
 #include "maps.h"
 #include "tracee.h"
 #include "x86_64/cpu.h"
+#include "x86_64/vdso.h"
 
 /* Everything of an image but its mappings and pages. */
 struct image_head {
@@ -37,7 +38,8 @@ struct image_head {
 int image_head_encode(const struct image_head *h, struct buf *out) _must_check_;
 int image_head_decode(struct image_head *ret, const uint8_t *body, size_t n) _must_check_;
 
-/* Offsets in the memfd of a guest: the file's number above, the place in the file below. */
+/* Offsets in the memfd of a guest: the file's number above, the place in the file below. There is no file 0: the first
+ * VDSO_STUB_SIZE bytes are the stub, and what stands in for home's vvar lies before the first file. */
 #define BUILD_FILE_SHIFT 44
 
 #define BUILD_CALL_WORDS 7 /* number and arguments; the number becomes the result */
@@ -48,6 +50,8 @@ struct builder {
 	struct image_head head;
 	struct image_maps current; /* of the task; for a deputy numbered like the image */
 	struct image_maps target;
+	struct image_maps ahead; /* fresh only: laid out before the process stood still; empty: nothing was */
+	uint64_t ahead_deadline_ns; /* of having memory ready */
 	bool begun, laid_out, complete; /* complete: IMAGE_END has been seen, whatever became of it */
 	uint64_t pages, bytes;
 	uint64_t unmap_start, unmap_end; /* gathered, not yet done */
@@ -60,6 +64,7 @@ struct builder {
 	const char **batch_what;
 	size_t batch_n;
 	uint8_t *vdso; /* the copy, until it is patched and written */
+	struct vdso_copy copy; /* where it lies, and the stub that reads the clocks */
 };
 
 /* t is stopped and all its signals are blocked. For a deputy, files is the list whose numbers the image uses. */
@@ -67,7 +72,9 @@ int builder_init_fresh(struct builder *b, struct tracee *t, int memfd, int uffd,
 int builder_init_deputy(struct builder *b, struct tracee *t, const struct image_maps *files) _must_check_;
 void builder_release(struct builder *b);
 
-/* Takes one IMAGE_* frame. 0: more to come, 1: the image is complete and built, but for the registers.
+/* Takes one IMAGE_* frame. 0: more to come, 1: the image is complete and built, but for the registers. A fresh task may
+ * get mappings and IMAGE_AHEAD before IMAGE_BEGIN: they are laid out, and memory is had for the runs (at most 10 s are
+ * spent on that); the image's own mappings then decide whether that was right or is done again.
  * -EPROTO and others with the sentence in e. */
 int builder_frame(struct builder *b, const struct wire_header *h, const uint8_t *body, struct err *e) _must_check_;
 

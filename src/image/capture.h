@@ -26,6 +26,10 @@ int capture_step_out(struct tracee *t, uint64_t start, uint64_t end, bool can_st
 /* Registers, extended state, rseq of the stopped task into h; a running restartable sequence is aborted. */
 int capture_head(struct tracee *t, struct image_head *h, struct err *e) _must_check_;
 
+/* While the task still runs: sends its mappings, and in IMAGE_AHEAD where most of its pages are, so that the target can
+ * lay out and have memory ready before the freeze. Whatever changes afterwards costs only time. */
+int capture_announce(struct capture *c, struct link *link, struct err *e) _must_check_;
+
 /* A receiver that takes nothing for 30 s is given up; how long the whole takes depends on size and line.
  *
  * Sends IMAGE_BEGIN, all mappings but scratch ones, all pages that must travel, IMAGE_END. */

@@ -24,7 +24,7 @@ enum vma_flag {
 	VMA_GROWSDOWN = 1 << 1,
 	VMA_NORESERVE = 1 << 2,
 	VMA_VDSO = 1 << 3, /* the vdso: stays at home, a patched copy on hosts */
-	VMA_VVAR = 1 << 4, /* its data: stays at home, nothing on hosts */
+	VMA_VVAR = 1 << 4, /* its data: stays at home, the stub on hosts */
 	VMA_DONTFORK = 1 << 5,
 	VMA_WIPEONFORK = 1 << 6,
 	VMA_DONTDUMP = 1 << 7,

@@ -26,10 +26,13 @@
 #include "wire/wire.h"
 #include "spawn.h"
 #include "check.h"
+#include "group.h"
 
 #define CHILDREN_MAX 4096
 #define CLIENTS_MAX 8
 #define REQUEST_MAX 512 /* bytes; the longest request is far shorter */
+#define SWEEP_NS (100 * NSEC_PER_MSEC)
+#define SWEEPS 50
 #define TERM_NS (2 * NSEC_PER_SEC) /* from SIGTERM to SIGKILL */
 
 struct child {
@@ -53,6 +56,9 @@ struct launcher {
 	struct child *children;
 	unsigned n_clients, n_children;
 	char run[256];
+	struct group group; /* of the guests' memory */
+	struct loop_watch *sweep; /* timer: the group is to be removed */
+	unsigned sweeps; /* how often that is tried yet */
 	uid_t user; /* the daemon's */
 	int fd;
 };
@@ -78,7 +84,7 @@ static void client_close(struct client *c)
 
 /* ---- helpers -------------------------------------------------------------------------------------------------- */
 
-static pid_t start(struct launcher *l, char *const argv[], struct err *e)
+static pid_t start(struct launcher *l, char *const argv[], const char *group, struct err *e)
 {
 	struct child *c;
 	pid_t pid;
@@ -90,7 +96,7 @@ static pid_t start(struct launcher *l, char *const argv[], struct err *e)
 	c = calloc(1, sizeof(*c));
 	if (!c)
 		return err_set(e, -ENOMEM, "out of memory");
-	pid = spawn_helper(argv, e);
+	pid = spawn_helper(argv, group, e);
 	if (pid < 0) {
 		free(c);
 		return pid;
@@ -107,6 +113,16 @@ static void kill_late(void *arg)
 
 	c->killer = NULL;
 	(void)kill(c->pid, SIGKILL);
+}
+
+/* An agent has ended, perhaps the last. What lived with it ends a little later. */
+static void sweep(void *arg)
+{
+	struct launcher *l = arg;
+
+	l->sweep = NULL;
+	if (group_remove(&l->group) == -EBUSY && l->sweeps-- > 0)
+		l->sweep = loop_add_timer(l->loop, clock_mono_ns() + SWEEP_NS, sweep, l);
 }
 
 static void reap(void *arg, int signo)
@@ -133,6 +149,9 @@ static void reap(void *arg, int signo)
 		loop_remove(c->killer);
 		free(c);
 	}
+	l->sweeps = SWEEPS;
+	if (!l->sweep)
+		sweep(l);
 }
 
 /* ---- the table of permitted requests ------------------------------------------------------------------------------
@@ -159,7 +178,7 @@ static pid_t do_shepherd(struct client *c, const struct order *o, struct err *e)
 	char *argv[] = {path, arg_run, c->launcher->run, arg_pid, pid, NULL};
 
 	(void)snprintf(pid, sizeof(pid), "%" PRId64, o->pid);
-	return spawn_find("godwit-shepherd", path, sizeof(path), e) < 0 ? e->code : start(c->launcher, argv, e);
+	return spawn_find("godwit-shepherd", path, sizeof(path), e) < 0 ? e->code : start(c->launcher, argv, NULL, e);
 }
 
 static int decode_agent(struct order *o, const uint8_t *body, size_t n)
@@ -177,13 +196,29 @@ static int check_agent(struct client *c, const struct order *o, struct err *e)
 	return o->mig ? 0 : err_set(e, -EINVAL, "an agent needs the number of its move");
 }
 
+/* The file by which an agent enters the group, NULL: there is none. A guest without a bound is better than no guest:
+ * the daemon watches its memory all the same, and godwit doctor says that there is no bound. */
+static const char *guests_group(const struct launcher *l, uint64_t bytes, char *procs, size_t cap)
+{
+	struct err e = {0};
+
+	if (!l->group.dir[0])
+		return NULL;
+	if (group_make(&l->group, bytes, l->user, procs, cap, &e) == 0)
+		return procs;
+	log_warn("the memory of guests has no bound: %s", e.text);
+	return NULL;
+}
+
 static pid_t do_agent(struct client *c, const struct order *o, struct err *e)
 {
-	char path[320], mig[24], arg_run[] = "--run", arg_mig[] = "--mig";
+	char path[320], mig[24], procs[600], arg_run[] = "--run", arg_mig[] = "--mig";
 	char *argv[] = {path, arg_run, c->launcher->run, arg_mig, mig, NULL};
 
 	(void)snprintf(mig, sizeof(mig), "%" PRIu64, o->mig);
-	return spawn_find("godwit-agent", path, sizeof(path), e) < 0 ? e->code : start(c->launcher, argv, e);
+	if (spawn_find("godwit-agent", path, sizeof(path), e) < 0)
+		return e->code;
+	return start(c->launcher, argv, guests_group(c->launcher, o->bytes, procs, sizeof(procs)), e);
 }
 
 static int decode_kill(struct order *o, const uint8_t *body, size_t n)
@@ -377,6 +412,10 @@ static int run(struct launcher *l, struct err *e)
 	r = loop_add_signals(l->loop, &set, reap, l);
 	if (r < 0 || !loop_add_fd(l->loop, l->fd, EPOLLIN, accept_client, l))
 		return err_set(e, r < 0 ? r : -ENOMEM, "the loop cannot be set up");
+	if (geteuid() == 0 && group_find(&l->group, l->run, e) < 0)
+		log_warn("the memory of guests has no bound: %s", e->text);
+	e->code = 0;
+	(void)!group_remove(&l->group); /* one that a launcher before us has left */
 	log_info("ready in %s for user id %u", l->run, l->user);
 	return loop_run(l->loop);
 }
@@ -385,6 +424,8 @@ static void launcher_free(struct launcher *l)
 {
 	struct child *c;
 
+	(void)!group_remove(&l->group);
+	loop_remove(l->sweep);
 	while (l->clients)
 		client_close(l->clients);
 	while ((c = l->children)) {

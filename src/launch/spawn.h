@@ -11,8 +11,9 @@
 #include <sys/types.h>
 #include "base/err.h"
 
-/* argv[0] is the path. Returns the pid, or -errno with e; no child is left behind then. */
-pid_t spawn_helper(char *const argv[], struct err *e) _must_check_;
+/* argv[0] is the path; group: the cgroup.procs of a control group to enter first, NULL: none. Returns the pid, or
+ * -errno with e; no child is left behind then. */
+pid_t spawn_helper(char *const argv[], const char *group, struct err *e) _must_check_;
 
 /* Finds the helper `name` beside this program, or in ../libexec/godwit. 0 or -ENOENT with e. */
 int spawn_find(const char *name, char *buf, size_t cap, struct err *e) _must_check_;

@@ -3,6 +3,7 @@
 #include "socket_bio.h"
 
 #include <errno.h>
+#include <string.h>
 #include <sys/socket.h>
 
 static int failed(BIO *b, struct socket_bio *s, void (*set_retry)(BIO *))
@@ -39,18 +40,33 @@ static int bio_write(BIO *b, const char *p, size_t n, size_t *ret)
 	return 1;
 }
 
+/* An end that speaks another version answers in clear. OpenSSL would take the half of it and call it nonsense. */
+static bool is_preamble(const struct socket_bio *s)
+{
+	static const char magic[] = "GODWIT";
+	char head[sizeof(magic) - 1];
+
+	return recv(s->fd, head, sizeof(head), MSG_PEEK | MSG_DONTWAIT) == sizeof(head) &&
+	       !memcmp(head, magic, sizeof(head));
+}
+
 static int bio_read(BIO *b, char *p, size_t n, size_t *ret)
 {
 	struct socket_bio *s = BIO_get_data(b);
 	ssize_t r;
 
 	BIO_clear_retry_flags(b);
+	if (!s->begun && is_preamble(s)) {
+		s->error = EPROTONOSUPPORT;
+		return -1;
+	}
 	do {
 		r = recv(s->fd, p, n, MSG_DONTWAIT);
 	} while (r < 0 && errno == EINTR);
 	if (r < 0)
 		return failed(b, s, retry_read);
 	s->ended = r == 0;
+	s->begun = true;
 	*ret = (size_t)r;
 	return r > 0;
 }

@@ -88,6 +88,18 @@ static void probe_clock(struct node *n, struct finding *f)
 		say(f, OK, "", "the clock is synchronised");
 }
 
+static void probe_clocksource(struct node *n, struct finding *f)
+{
+	char text[200];
+
+	if (file_read_small("/sys/devices/system/clocksource/clocksource0/available_clocksource", text, sizeof(text)) <=
+		0 ||
+	    !strstr(text, "tsc"))
+		say(f, WARN, "", "the kernel does not trust the processor's counter: guests read the clocks slowly");
+	else
+		say(f, OK, "", "guests read the clocks without a call");
+}
+
 static void probe_limits(struct node *n, struct finding *f)
 {
 	struct rlimit rl = {0, 0};
@@ -178,14 +190,27 @@ static void probe_schedstat(struct node *n, struct finding *f)
 		    "no /proc/PID/schedstat: the load is only estimated");
 }
 
-static void probe_cgroup(struct node *n, struct finding *f)
+/* Whether the launcher can make a group is only seen when it has made one; until then, what the machine offers. */
+static void probe_memory(struct node *n, struct finding *f)
 {
-	if (access("/sys/fs/cgroup/cgroup.controllers", F_OK) == 0 ||
-	    access("/sys/fs/cgroup/unified/cgroup.procs", F_OK) == 0)
-		say(f, OK, "", "cgroup version 2 is there");
+	char text[512];
+	bool v1 = access("/sys/fs/cgroup/memory/cgroup.procs", F_OK) == 0;
+	bool v2 = file_read_small("/sys/fs/cgroup/cgroup.controllers", text, sizeof(text)) > 0 &&
+		  strstr(text, "memory");
+
+	if (n->room.dir[0])
+		say(f, OK, "", "guests use %llu MiB; the control group %s (version %d) holds them below %llu MiB",
+		    (unsigned long long)n->room.used >> 20, n->room.dir, n->room.v2 ? 2 : 1,
+		    (unsigned long long)n->room.bound >> 20);
+	else if (helpers_guests(n) > 0)
+		say(f, WARN, "see in the log of godwit-launcher why there is no control group",
+		    "guests that use up the memory are sent home, but no control group holds one that is faster");
+	else if (v1 || v2)
+		say(f, OK, "", "a control group (version %d) can hold guests to the memory that is free", v1 ? 1 : 2);
 	else
-		say(f, WARN, "mount -t cgroup2 none /sys/fs/cgroup",
-		    "no cgroup version 2: the memory of guests is limited by rlimits only");
+		say(f, WARN, "boot a kernel with CONFIG_MEMCG, without cgroup_disable=memory",
+		    "no control group for memory: guests that use it up are sent home, but nothing holds one that is "
+		    "faster");
 }
 
 static const struct probe {
@@ -197,13 +222,14 @@ static const struct probe {
     {"keys", probe_keys},
     {"clock", probe_clock},
     {"limits", probe_limits},
+    {"kernel.clocksource", probe_clocksource},
     {"kernel.ptrace", probe_ptrace},
     {"kernel.namespaces", probe_namespaces},
     {"kernel.seccomp-notify", probe_notify},
     {"kernel.userfaultfd", probe_userfaultfd},
     {"kernel.pidfd", probe_pidfd},
     {"kernel.schedstat", probe_schedstat},
-    {"kernel.cgroup", probe_cgroup},
+    {"guests.memory", probe_memory},
 };
 
 /* ---- the answer ------------------------------------------------------------------------------------------------- */

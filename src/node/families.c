@@ -108,9 +108,10 @@ const char *tracked_place(const struct node *n, const struct tracked *t)
 
 /* ---- once a second ------------------------------------------------------------------------------------------ */
 
-/* Takes over the family of its parent, when that is in one. True when something changed. */
+/* Takes over the family of its parent, when that is in one, and whether it is pinned. True when something changed. */
 static bool inherit(struct node *n, struct sample_proc *p)
 {
+	const struct tracked *above;
 	struct sample_proc *parent;
 	struct tracked *t;
 
@@ -125,6 +126,8 @@ static bool inherit(struct node *n, struct sample_proc *p)
 	if (!t)
 		return false;
 	t->family = p->family = parent->family;
+	above = tracked_find(n, parent->pid);
+	t->pinned |= above && above->pinned;
 	n->families_dirty = true;
 	return true;
 }

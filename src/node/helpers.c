@@ -376,6 +376,7 @@ static void on_ended(struct helper *h, const struct wire_helper_ended *m)
 	else
 		log_debug("%s of %lld ends: %s", h->kind == HELPER_AGENT ? "agent" : "shepherd", (long long)h->pid,
 			  sentence);
+	h->let_go = m->process == HELPER_END_HOME;
 	if (t && m->process == HELPER_END_HOME) {
 		if (m->reason)
 			t->last_home_reason = m->reason;

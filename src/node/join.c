@@ -56,9 +56,10 @@ static void token_drop(struct node *n, struct token *t)
 {
 	struct token **p;
 
-	for (p = &n->tokens; *p != t; p = &(*p)->next)
+	for (p = &n->tokens; *p && *p != t; p = &(*p)->next)
 		;
-	*p = t->next;
+	if (*p)
+		*p = t->next;
 	explicit_bzero(t, sizeof(*t));
 	free(t);
 }
@@ -290,7 +291,9 @@ void join_conn_failed(struct conn *c, const struct err *e)
 	while (!secret && ++j->address < j->token.n_addresses)
 		if (joiner_dial(j, &why) == 0)
 			return;
-	if (secret)
+	if (e->reason == REASON_NODE_VERSION)
+		why = *e;
+	else if (secret)
 		(void)err_reason(
 		    &why, REASON_NODE_KEY, -EKEYREJECTED,
 		    "%s does not know the token: it has been used, has expired, or its daemon was restarted since",
@@ -339,9 +342,11 @@ static int become_member(struct join *j, const struct wire_join_grant *m, struct
 	(void)snprintf(n->name, sizeof(n->name), "%s", j->name);
 	(void)snprintf(n->address, sizeof(n->address), "%s", j->own_address);
 	n->port = j->port;
-	if (fault_point(FAULT_KEYS_STORED) < 0)
-		return err_reason(e, REASON_FAULT, -EIO, "fault point keys-stored");
-	return node_enter(n, e);
+	r = fault_point(FAULT_KEYS_STORED) < 0 ? err_reason(e, REASON_FAULT, -EIO, "fault point keys-stored")
+					       : node_enter(n, e);
+	if (r < 0 && !n->keys) /* else the next start would make it a member, and a second attempt would find keys */
+		(void)!keys_forget(n->cfg.state_dir, NULL);
+	return r;
 }
 
 static int on_grant(struct conn *c, const struct wire_join_grant *m, struct err *e)

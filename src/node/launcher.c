@@ -15,7 +15,7 @@
 #include "base/sock.h"
 #include "node.h"
 
-#define RETRY_NS NSEC_PER_SEC
+#define RETRY_NS (NSEC_PER_SEC / 4)
 #define LAUNCH_NS (5 * NSEC_PER_SEC)
 #define ANSWER_MAX 1024
 

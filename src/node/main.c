@@ -78,6 +78,7 @@ static void second(void *arg)
 		policy_reconfigure(n);
 	families_step(n);
 	policy_second(n, dt);
+	room_second(n);
 	peers_step(n);
 	leave_check(n);
 }
@@ -248,6 +249,7 @@ static void stop(struct node *n)
 	nodeset_free(n);
 	peers_close(n);
 	launcher_close(n);
+	room_close(n);
 	helpers_close(n);
 	families_free(n);
 	tokens_free(n);
@@ -273,7 +275,7 @@ int main(int argc, char **argv)
 	int r;
 
 	log_open("godwitd", LOG_INFO_);
-	n.launcher_fd = n.helper_fd = n.listen_fd = -1;
+	n.launcher_fd = n.helper_fd = n.listen_fd = n.room.usage_fd = -1;
 	buf_init(&n.frame, 0);
 	switch (config_parse(&n.cfg, argc, argv, &e)) {
 	case CONFIG_DONE:

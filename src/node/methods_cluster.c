@@ -14,6 +14,7 @@
 #include "node.h"
 
 #define LEAVE_NS (60 * NSEC_PER_SEC)
+#define FAREWELL_NS (3 * NSEC_PER_SEC) /* for connections to those with whom there was none */
 #define SET_NS (5 * NSEC_PER_SEC)
 
 /* name, address and port of Init and Join. False: req has been answered. */
@@ -155,16 +156,34 @@ static void leave_fail(struct node *n, unsigned away)
 	}
 }
 
+/* Tells every node, so that it does not look dead to any. True when all that can be reached have been told. */
+static bool said_farewell(struct node *n)
+{
+	struct wire_peer_leave m = {.name = wire_str(n->name)};
+	struct policy_node_view v;
+	unsigned cursor = 0;
+	struct peer *p;
+
+	if (!n->farewell_until_ns) {
+		n->farewell_until_ns = clock_mono_ns() + FAREWELL_NS;
+		while (policy_node_next(n->policy, &cursor, &v)) {
+			p = v.health == POLICY_SELF || v.left
+				? NULL
+				: peer_get(n, v.node->name, v.node->address, v.node->port);
+			if (p)
+				(void)!peer_send(p, NODE_FRAME(n, peer_leave, &m), NULL);
+		}
+	}
+	for (p = n->peers; p && !p->waiting.len; p = p->next)
+		;
+	return !p || clock_mono_ns() > n->farewell_until_ns;
+}
+
 static void leave_end(struct node *n)
 {
 	struct request *req = take_ptr(n->leaver);
-	struct wire_peer_leave m = {.name = wire_str(n->name)};
-	struct peer *p;
 	struct err e = {0};
 
-	for (p = n->peers; p; p = p->next)
-		if (peer_connected(p))
-			(void)!peer_send(p, NODE_FRAME(n, peer_leave, &m), NULL);
 	node_exit(n);
 	if (keys_forget(n->cfg.state_dir, &e) < 0)
 		log_error("%s", e.text);
@@ -182,12 +201,14 @@ void leave_check(struct node *n)
 	if (!n->leaving)
 		return;
 	tracked_each(n, count_away, &away);
-	if (!away && !helpers_guests(n) && !n->offers)
-		leave_end(n);
-	else if (clock_mono_ns() > n->leave_until_ns)
+	if (!away && !helpers_guests(n) && !n->offers) {
+		if (said_farewell(n))
+			leave_end(n);
+	} else if (clock_mono_ns() > n->leave_until_ns) {
 		leave_fail(n, away);
-	else
+	} else {
 		tracked_each(n, bring_one, NULL);
+	}
 }
 
 static void leave_gone(struct request *req, void *arg)
@@ -213,6 +234,7 @@ void method_leave(struct request *req)
 	}
 	n->leaving = true;
 	n->leave_until_ns = clock_mono_ns() + LEAVE_NS;
+	n->farewell_until_ns = 0;
 	n->leaver = req;
 	req->gone = leave_gone;
 	req->gone_arg = n;
@@ -284,9 +306,10 @@ void method_nodes(struct request *req)
 	unsigned cursor = 0;
 
 	while (policy_node_next(n->policy, &cursor, &v))
-		(void)json_array_append_new(list, node_json(n, &v));
+		if (!v.left)
+			(void)json_array_append_new(list, node_json(n, &v));
 	for (p = n->peers; p; p = p->next)
-		if (!policy_node_find(n->policy, p->name, &v))
+		if (!p->left && !policy_node_find(n->policy, p->name, &v))
 			(void)json_array_append_new(list, peer_json(p));
 	req_reply(req, json_pack("{s:s, s:s, s:o}", "self", n->name, "cluster",
 				 n->keys ? keys_fingerprint(n->keys) : "", "nodes", list));

@@ -225,6 +225,38 @@ static void why_looked(struct node *n, void *arg, const struct move_result *r)
 	why_answer(n, req, t, refusals_of(r));
 }
 
+/* A guest has the process id of its home, as in the list of processes. Of a process of this node with the same number
+ * nobody speaks unless Godwit cares for it. True: req was answered. */
+static bool why_guest(struct request *req, int64_t pid)
+{
+	struct node *n = req->data;
+	const struct tracked *t = tracked_find(n, (pid_t)pid);
+	const struct helper *h, *first = NULL;
+	char text[ERR_TEXT_MAX];
+	json_t *reasons;
+
+	if (t && (t->family || t->shepherd || t->move || t->moves || t->pinned))
+		return false;
+	reasons = json_array();
+	for (h = n->helpers; h; h = h->next) {
+		if (!h->greeted || h->kind != HELPER_AGENT || !h->arrived_ns || h->pid != pid)
+			continue;
+		first = first ? first : h;
+		(void)snprintf(text, sizeof(text), "it is a guest of %s here: ask there, by godwit why %lld", h->home,
+			       (long long)pid);
+		(void)json_array_append_new(reasons, json_refusal(REASON_GUEST, text));
+	}
+	if (!first) {
+		json_decref(reasons);
+		return false;
+	}
+	req_reply(req, json_pack("{s:I, s:o, s:s, s:s, s:s, s:b, s:o, s:s, s:o}", "pid", (json_int_t)pid, "comm",
+				 json_text(first->comm), "home", first->home, "node", n->name, "state", "guest",
+				 "movable", 1, "reasons", reasons, "last_home_reason", reason_word(REASON_NONE),
+				 "calls", json_array()));
+	return true;
+}
+
 void method_why(struct request *req)
 {
 	struct node *n = req->data;
@@ -233,7 +265,7 @@ void method_why(struct request *req)
 	struct why *w;
 	int64_t pid;
 
-	if (req_int(req, "pid", true, 1, INT32_MAX, &pid) < 0)
+	if (req_int(req, "pid", true, 1, INT32_MAX, &pid) < 0 || why_guest(req, pid))
 		return;
 	t = tracked_get(n, (pid_t)pid, &e);
 	if (!t) {

@@ -311,13 +311,7 @@ static bool fail_moved(struct move *m, const struct wire_helper_moved *w, struct
 			 "it failed");
 	if (w->sentence.len)
 		wire_str_copy(r->err.text, sizeof(r->err.text), w->sentence);
-	/* A send that fails is the link's loss as much as a receive that does. */
-	if (r->err.reason == REASON_INTERNAL && (r->err.code == -ECONNRESET || r->err.code == -EPIPE))
-		r->err.reason = REASON_LINK_LOST;
 	r->target_fault = reason_kind(r->err.reason) == REASON_KIND_node || r->err.reason == REASON_LINK_LOST;
-	/* What the link said is not what its user wants to know first. */
-	if (r->err.reason == REASON_LINK_LOST && !m->home && m->t && !m->t->host[0])
-		(void)err_prefix(&r->err, "%s was lost on the way; process %d goes on at home", m->to, m->pid);
 	return true;
 }
 
@@ -504,7 +498,7 @@ static int refuse_at_once(struct node *n, const struct tracked *t, const char *t
 		return t->shepherd ? 0 : err_reason(e, REASON_INTERNAL, -ESRCH, "process %d has no shepherd", t->pid);
 	if (!n->keys)
 		return err_reason(e, REASON_NO_CLUSTER, -ENOTCONN, "this node belongs to no cluster");
-	if (!policy_node_find(n->policy, to, &v) && !peer_find(n, to))
+	if (policy_node_find(n->policy, to, &v) ? v.left : !peer_find(n, to))
 		return err_reason(e, REASON_NO_SUCH_NODE, -ENOENT, "no node named %s is known", to);
 	if (n->leaving)
 		return err_reason(e, REASON_LEAVING, -EBUSY, "this node leaves the cluster");
@@ -593,14 +587,18 @@ void moves_helper_lost(struct helper *h)
 {
 	struct tracked *t = tracked_find(h->node, (pid_t)h->pid);
 	struct err e = {0};
+	bool away;
 
 	if (!t || t->shepherd != h)
 		return;
+	away = t->host[0] && !h->let_go;
 	t->shepherd = NULL;
 	moves_place(t, wire_str(""));
 	if (!t->move || t->move->state != MOVE_ORDERED)
 		return;
-	(void)err_reason(&e, REASON_INTERNAL, -ECONNRESET, "the shepherd of process %d has ended", t->pid);
+	/* The kernel ends the deputy with its tracer. */
+	(void)err_reason(&e, away ? REASON_LINK_LOST : REASON_INTERNAL, -ECONNRESET,
+			 "the shepherd of process %d has ended%s", t->pid, away ? ", and the process with it" : "");
 	fail(t->move, false, &e);
 }
 
@@ -665,16 +663,22 @@ void moves_request(struct node *n, struct peer *p, const struct wire_peer_move_r
 	if (!t || strcmp(t->host, p->name) != 0)
 		(void)err_reason(&e, REASON_NO_SUCH_PROCESS, -ESRCH, "process %lld is not on %s", (long long)w->pid,
 				 p->name);
-	a = e.code ? NULL : calloc(1, sizeof(*a));
-	if (a) {
+	/* A host knows neither who was moved by hand nor who is pinned: for the sake of speed alone these stay. */
+	else if (w->reason == REASON_BALANCED && (!t->family || t->pinned))
+		(void)err_reason(&e, t->pinned ? REASON_PINNED : REASON_NOT_FAMILY, -EBUSY,
+				 "process %d is moved by hand only", t->pid);
+	a = calloc(1, sizeof(*a));
+	if (!a && !e.code)
+		(void)err_set(&e, -ENOMEM, "no memory for the order");
+	if (a && t && !e.code) {
 		*a = (struct asked){.node = n, .id = w->id};
 		(void)snprintf(a->peer, sizeof(a->peer), "%s", p->name);
 		t->last_home_reason = w->reason;
 		if (move_start(n, t, to, false, w->reason == REASON_BALANCED ? MOVE_BALANCE : MOVE_MUST, asked_done, a,
 			       &e))
 			return;
-		free(a);
 	}
+	free(a);
 	answer(n, p->name, w->id, &e);
 }
 

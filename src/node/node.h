@@ -64,6 +64,16 @@ int config_parse_milli(const char *text, uint32_t *ret) _must_check_;
 int config_parse_bytes(const char *text, uint64_t *ret) _must_check_;
 bool config_name_ok(const char *name); /* may it be a node's name? */
 
+/* ---- room.c: the memory of guests ------------------------------------------------------------------------ */
+
+struct room {
+	char dir[512]; /* of the control group in which the agents live; "": there is none, or no guest */
+	bool v2;
+	int usage_fd; /* -1 without a group */
+	uint64_t used, bound; /* bytes, of all guests together; see room.c */
+	struct loop_watch *look;
+};
+
 /* ---- the node -------------------------------------------------------------------------------------------- */
 
 struct node {
@@ -80,6 +90,7 @@ struct node {
 	bool stay, blocked, expelling, leaving;
 
 	struct sampler sampler;
+	struct room room; /* of guests; room.c */
 	struct policy *policy; /* always there; in no cluster it knows this node only */
 	struct control *control;
 	struct loop_watch *second; /* timer of the next sample */
@@ -103,7 +114,7 @@ struct node {
 	struct move *moves;
 	struct offer *offers;
 	struct request *leaver; /* waits for Leave */
-	uint64_t leave_until_ns;
+	uint64_t leave_until_ns, farewell_until_ns; /* farewell: 0 until the others have been told */
 	struct node_ask *asks; /* NodeSet for another node */
 	uint32_t speed; /* POLICY_SPEED_STANDARD: the standard machine; as measured, see speed.c */
 	char cpu_model[96]; /* for which that holds */
@@ -209,9 +220,11 @@ struct helper {
 	size_t n_counts;
 	struct trace *traces; /* clients that look on */
 	bool reset; /* one ECONNRESET has been passed over */
+	bool let_go; /* a shepherd's: it has said that its process is at home and free */
 	bool evicting; /* its home was asked to take it away */
 	char evict_to[NODE_NAME_MAX + 1];
 	uint64_t evict_ns;
+	uint64_t relieve_ns; /* it was sent home for want of memory; 0: never */
 };
 
 int helpers_open(struct node *n, struct err *e) _must_check_;
@@ -331,6 +344,17 @@ void offers_link(struct node *n, int fd, uint64_t link_id); /* takes fd over */
 void offers_peer_lost(struct node *n, struct peer *p);
 void offers_free(struct node *n);
 unsigned offers_count(const struct node *n);
+
+/* ---- room.c ---------------------------------------------------------------------------------------------- */
+
+void room_agent(struct helper *h); /* an agent has greeted: where does it live? */
+void room_second(struct node *n); /* after each sample */
+bool room_relieves(const struct helper *h); /* was it told to go a moment ago? */
+uint64_t room_bound(const struct node *n); /* what guests may use together now; 0: not known */
+/* What must be free beyond the policy's reserve for a guest of so many bytes, lest it is sent home as soon as it comes.
+ */
+uint64_t room_needed(const struct node *n, uint64_t bytes);
+void room_close(struct node *n);
 
 /* ---- policy.c ------------------------------------------------------------------------------------------- */
 

@@ -149,6 +149,7 @@ void offers_helper_hello(struct helper *h)
 {
 	struct offer *o = find(h->node, h->mig);
 
+	room_agent(h);
 	if (o && o->state == OFFER_LAUNCH)
 		order_agent(o, h);
 	else if (!o && h->state == HELPER_PREPARING)
@@ -255,6 +256,8 @@ static int admit(struct node *n, const struct peer *p, const struct wire_peer_of
 	size_t k = cpu_features(cpu, sizeof(cpu));
 	char text[ERR_TEXT_MAX];
 
+	if (fault_point(FAULT_OFFER_CPU) < 0)
+		memset(cpu + 4, 0, k > 4 ? k - 4 : 0); /* a machine with nothing but the first x86-64 */
 	if (n->leaving)
 		return err_reason(e, REASON_LEAVING, -EBUSY, "%s leaves the cluster", n->name);
 	if (n->blocked)
@@ -266,13 +269,15 @@ static int admit(struct node *n, const struct peer *p, const struct wire_peer_of
 	ev.offer.mig = w->mig;
 	wire_str_copy(ev.offer.from, sizeof(ev.offer.from), w->from);
 	ev.offer.from_load_milli = w->from_load_milli;
-	ev.offer.bytes = w->bytes;
+	ev.offer.bytes = room_needed(n, w->bytes);
 	ev.offer.demand_milli = w->demand_milli;
 	ev.offer.automatic = w->automatic;
 	ev.offer.features_ok = cpu_features_cover(cpu, k, w->cpu_features.data, w->cpu_features.len);
 	if (!ev.offer.features_ok)
-		return err_reason(e, REASON_NODE_CPU, -ENOTSUP,
-				  "the CPU of %s lacks instructions that the process may use", n->name);
+		return err_reason(
+		    e, REASON_NODE_CPU, -ENOTSUP,
+		    "the CPU of %s lacks instructions that %s has: the process may use them and cannot go there",
+		    n->name, p->name);
 	if (policy_event(n, &ev, &v) < 0)
 		return err_reason(e, REASON_BUSY, -ENOBUFS, "%s cannot take more guests now", n->name);
 	if (v.accept)
@@ -320,7 +325,7 @@ void offers_offer(struct node *n, struct peer *p, const struct wire_peer_offer *
 	if (fault_point(FAULT_AGENT_LAUNCH) < 0)
 		(void)err_reason(&e, REASON_FAULT, -EIO, "fault point agent-launch");
 	else
-		o->launch = launch_agent(n, o->mig, 0, launched, o, &e);
+		o->launch = launch_agent(n, o->mig, room_bound(n), launched, o, &e);
 	if (!o->launch)
 		drop(o, e.reason, e.text);
 }

@@ -96,6 +96,7 @@ static void peer_failed(struct peer *p, enum peer_trouble trouble, const struct 
 	struct node *n = p->node;
 	struct policy_event ev = {.type = POLICY_EV_PEER_FAILED, .now_ns = clock_mono_ns()};
 	uint64_t wait = BACKOFF_NS << (p->failures < 6 ? p->failures : 6);
+	struct err told = *e;
 
 	if (p->trouble != trouble)
 		log_info("node %s: %s", p->name, e->text);
@@ -105,9 +106,11 @@ static void peer_failed(struct peer *p, enum peer_trouble trouble, const struct 
 	(void)snprintf(p->sentence, sizeof(p->sentence), "%s", e->text);
 	buf_release(&p->waiting);
 	(void)snprintf(ev.peer.name, sizeof(ev.peer.name), "%s", p->name);
-	moves_peer_lost(n, p, e);
+	if (trouble == PEER_UNREACHABLE)
+		(void)err_prefix(&told, "%s cannot be reached", p->name);
+	moves_peer_lost(n, p, &told);
 	offers_peer_lost(n, p);
-	nodeset_peer_lost(n, p, e);
+	nodeset_peer_lost(n, p, &told);
 	(void)policy_event(n, &ev, NULL);
 }
 
@@ -130,8 +133,13 @@ void conn_fail(struct conn *c, const struct err *e)
 	conn_free(c);
 	if (!p || (p->in && p->in->state == CONN_OPEN && !opening) || (p->out && p->out->state == CONN_OPEN))
 		return;
-	if (!why.reason)
-		why.reason = why.code == -EKEYREJECTED ? REASON_NODE_KEY : REASON_NODE_UNREACHABLE;
+	if (!why.reason && why.code == -EKEYREJECTED)
+		(void)err_reason(
+		    &why, REASON_NODE_KEY, -EKEYREJECTED,
+		    "%s does not belong to this cluster: godwit leave there, then godwit join with a token from here",
+		    p->name);
+	else if (!why.reason)
+		why.reason = REASON_NODE_UNREACHABLE;
 	peer_failed(p, trouble_of(&why), &why);
 }
 
@@ -208,6 +216,32 @@ static int begin_tls(struct conn *c, bool server, struct err *e)
 	return 0;
 }
 
+/* A node of another version is told which one this is; it says no more than a stranger finds out by trying. */
+static void answer_version(const struct conn *c)
+{
+	const struct wire_preamble p = {.version = WIRE_PROTOCOL, .kind = WIRE_KIND_PEER};
+	uint8_t bytes[WIRE_PREAMBLE_SIZE], rest[512];
+
+	wire_preamble_encode(&p, bytes);
+	(void)!send(c->fd, bytes, sizeof(bytes), MSG_NOSIGNAL | MSG_DONTWAIT);
+	(void)shutdown(c->fd, SHUT_WR);
+	(void)!recv(c->fd, rest, sizeof(rest), MSG_DONTWAIT); /* left unread, it would be answered with a reset */
+}
+
+/* The connection that we opened has failed before TLS stood: because the other end answered so? */
+static int answered_version(const struct conn *c, struct err *e)
+{
+	struct wire_preamble p;
+	uint8_t bytes[WIRE_PREAMBLE_SIZE];
+
+	if (c->n_preamble || recv(link_fd(c->link), bytes, sizeof(bytes), MSG_PEEK | MSG_DONTWAIT) != sizeof(bytes) ||
+	    wire_preamble_decode(bytes, &p) != -EPROTONOSUPPORT)
+		return 0;
+	return err_reason(e, REASON_NODE_VERSION, -EPROTONOSUPPORT,
+			  "%s speaks version %u of the protocol and %s version %u: install the same Godwit on both",
+			  c->peer ? c->peer->name : "the other node", p.version, c->node->name, WIRE_PROTOCOL);
+}
+
 /* The sixteen bytes of a connection that came in. */
 static int read_preamble(struct conn *c, struct err *e)
 {
@@ -223,8 +257,8 @@ static int read_preamble(struct conn *c, struct err *e)
 	if (c->n_preamble < sizeof(c->preamble))
 		return -EAGAIN;
 	r = wire_preamble_decode(c->preamble, &p);
-	/* Nothing is answered to a stranger; a node of another version finds the connection closed and says so itself.
-	 */
+	if (r == -EPROTONOSUPPORT)
+		answer_version(c);
 	if (r < 0)
 		return err_reason(e, r == -EPROTONOSUPPORT ? REASON_NODE_VERSION : REASON_PROTOCOL, r,
 				  "the other end speaks another protocol");
@@ -365,11 +399,15 @@ static int on_hello(struct conn *c, const struct wire_peer_hello *m, struct err 
 	struct peer *p;
 
 	if (m->protocol != WIRE_PROTOCOL)
-		return err_reason(e, REASON_NODE_VERSION, -EPROTO, "%s speaks protocol %u, this node %u",
-				  link_peer_name(c->link), m->protocol, WIRE_PROTOCOL);
+		return err_reason(
+		    e, REASON_NODE_VERSION, -EPROTO,
+		    "%s speaks version %u of the protocol and %s version %u: install the same Godwit on both",
+		    link_peer_name(c->link), m->protocol, n->name, WIRE_PROTOCOL);
 	if (!wire_str_equal(m->cluster, keys_fingerprint(n->keys)))
-		return err_reason(e, REASON_NODE_KEY, -EKEYREJECTED, "%s belongs to another cluster",
-				  link_peer_name(c->link));
+		return err_reason(
+		    e, REASON_NODE_KEY, -EKEYREJECTED,
+		    "%s does not belong to this cluster: godwit leave there, then godwit join with a token from here",
+		    link_peer_name(c->link));
 	if (!wire_node_entry_next(&list, &self) || !wire_str_equal(self.name, link_peer_name(c->link)))
 		return err_reason(e, REASON_PROTOCOL, -EPROTO, "%s gives another name than its certificate",
 				  link_peer_name(c->link));
@@ -582,7 +620,7 @@ static int conn_step(struct conn *c, struct err *e)
 		if (r == -EAGAIN)
 			return loop_set_events(c->watch, link_events(c->link));
 		if (r < 0)
-			return r;
+			return answered_version(c, e) < 0 ? e->code : r;
 		c->state = CONN_HELLO;
 		r = c->join ? join_greet(c, e) : send_hello(c, e);
 		if (r < 0)

@@ -160,7 +160,7 @@ static void do_gossip(struct node *n, const struct policy_action *a, const struc
 }
 
 static void move_done_event(struct node *n, const struct policy_id *id, const char *to, const struct move_result *r,
-			    const struct err *e)
+			    unsigned reason)
 {
 	struct policy_event ev = {.type = POLICY_EV_MOVE_DONE, .now_ns = clock_mono_ns()};
 
@@ -168,7 +168,7 @@ static void move_done_event(struct node *n, const struct policy_id *id, const ch
 	text_copy(ev.move.to, sizeof(ev.move.to), to);
 	ev.move.ok = r && !r->err.code;
 	ev.move.target_fault = r && r->target_fault;
-	ev.move.reason = r ? r->err.reason : e->reason;
+	ev.move.reason = reason;
 	(void)policy_event(n, &ev, NULL);
 }
 
@@ -197,7 +197,7 @@ static void auto_done(struct node *n, void *arg, const struct move_result *r)
 		back_off(t, &r->err);
 	else if (t && !r->err.code)
 		t->failures = 0;
-	move_done_event(n, &am->id, am->to, r, &r->err);
+	move_done_event(n, &am->id, am->to, r, r->err.reason);
 	free(am);
 }
 
@@ -217,13 +217,13 @@ static void do_move(struct node *n, const struct policy_action *a)
 				       : a->move.motive == POLICY_EXPEL ? REASON_LEAVING
 									: REASON_EVICTED);
 		else
-			move_done_event(n, &a->move.id, a->move.to, NULL, &e);
+			move_done_event(n, &a->move.id, a->move.to, NULL, REASON_NO_SUCH_PROCESS);
 		return;
 	}
 	t = tracked_find(n, (pid_t)a->move.id.pid);
 	am = t && t->start_time == a->move.id.start_time ? calloc(1, sizeof(*am)) : NULL;
 	if (!am) {
-		move_done_event(n, &a->move.id, a->move.to, NULL, &e);
+		move_done_event(n, &a->move.id, a->move.to, NULL, REASON_NO_SUCH_PROCESS);
 		return;
 	}
 	am->id = a->move.id;
@@ -231,7 +231,7 @@ static void do_move(struct node *n, const struct policy_action *a)
 	log_debug("policy: %d (%s) should go to %s, %u %% faster", t->pid, t->comm, a->move.to, a->move.gain_percent);
 	if (!move_start(n, t, a->move.to, false, pays ? MOVE_BALANCE : MOVE_MUST, auto_done, am, &e)) {
 		back_off(t, &e);
-		move_done_event(n, &am->id, am->to, NULL, &e);
+		move_done_event(n, &am->id, am->to, NULL, e.reason);
 		free(am);
 	}
 }
@@ -340,7 +340,7 @@ static void guest_event(struct node *n, struct helper *h)
 
 	text_copy(ev.process.id.home, sizeof(ev.process.id.home), h->home);
 	ev.process.id.pid = h->pid;
-	ev.process.flags = POLICY_PROC_FAMILY | (h->evicting ? POLICY_PROC_BUSY : 0);
+	ev.process.flags = POLICY_PROC_FAMILY | (h->evicting || room_relieves(h) ? POLICY_PROC_BUSY : 0);
 	ev.process.cpu_milli = h->cpu_milli;
 	ev.process.demand_milli = h->demand_milli > h->cpu_milli ? h->demand_milli : h->cpu_milli;
 	ev.process.cpu_age_us = h->cpu_us;

@@ -221,7 +221,7 @@ static uint64_t cgroup_used(const struct sampler *s)
 	return used > active + inactive ? used - active - inactive : 0;
 }
 
-static void read_memory(struct sampler *s)
+void sampler_memory(struct sampler *s)
 {
 	uint64_t total = 0, avail = 0, used, sum = 0;
 	char text[4096];
@@ -230,7 +230,7 @@ static void read_memory(struct sampler *s)
 	if (file_read_small("/proc/meminfo", text, sizeof(text)) < 0 || sample_parse_meminfo(text, &total, &avail) < 0)
 		return;
 	if (s->cgroup_memory < total) {
-		used = cgroup_used(s);
+		used = cgroup_used(s) + s->beside;
 		total = s->cgroup_memory;
 		if (total - (used < total ? used : total) < avail)
 			avail = used < total ? total - used : 0;
@@ -422,6 +422,6 @@ int sampler_step(struct sampler *s, uint64_t now_ns)
 	s->last_ns = now_ns;
 	if (s->count % LIMITS_EVERY == 1)
 		read_limits(s);
-	read_memory(s);
+	sampler_memory(s);
 	return r;
 }

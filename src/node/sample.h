@@ -52,6 +52,7 @@ struct sampler {
 	char memory_dir[512];
 	bool memory_v1;
 	uint64_t cgroup_memory; /* bytes, UINT64_MAX: none */
+	uint64_t beside; /* bytes used by guests whose group stands beside that one (room.c) */
 };
 
 void sampler_init(struct sampler *s, uint32_t cpus_limit_milli, uint64_t memory_limit);
@@ -60,6 +61,8 @@ void sampler_release(struct sampler *s);
 /* Takes a sample; now_ns: CLOCK_MONOTONIC. 0, or -errno when /proc cannot be read; processes that end meanwhile are no
  * error. */
 int sampler_step(struct sampler *s, uint64_t now_ns) _must_check_;
+/* Only looks how much memory is free now. */
+void sampler_memory(struct sampler *s);
 /* The process of that pid in the last sample, NULL: none. Valid until the next step. */
 struct sample_proc *sampler_find(const struct sampler *s, pid_t pid);
 

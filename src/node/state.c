@@ -156,7 +156,7 @@ void state_save_peers(const struct node *n)
 	unsigned cursor = 0;
 
 	while (policy_node_next(n->policy, &cursor, &v))
-		if (v.health != POLICY_SELF)
+		if (v.health != POLICY_SELF && !v.left)
 			(void)json_array_append_new(list, json_pack("{s:s, s:o, s:i}", "name", v.node->name, "address",
 								    json_text(v.node->address), "port", v.node->port));
 	if (save_json(n, "peers.json", json_pack("{s:o}", "nodes", list)) < 0)

@@ -60,7 +60,7 @@ static enum policy_why offer_check(struct policy *p, const struct policy_offer *
 		return POLICY_WHY_NODE_BLOCKED;
 	if (p->expelling || p->self.state & POLICY_LEAVING)
 		return POLICY_WHY_NODE_LEAVING;
-	*value = room_here(p) / (1 << 20);
+	*value = room_here(p) > 0 ? room_here(p) / (1 << 20) : 0;
 	*threshold = (int64_t)(o->bytes >> 20);
 	if (room_here(p) < (int64_t)o->bytes)
 		return POLICY_WHY_NODE_MEMORY;

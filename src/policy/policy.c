@@ -257,7 +257,7 @@ static void view_slot(const struct policy *p, uint32_t i, struct policy_node_vie
 {
 	const struct hot *h = &p->hot[i];
 
-	*ret = (struct policy_node_view){.node = &p->node[i], .health = node_health(p, h)};
+	*ret = (struct policy_node_view){.node = &p->node[i], .health = node_health(p, h), .left = h->left};
 	ret->age_us = (uint64_t)((int64_t)p->now - h->born_ns) / 1000;
 	ret->expected_milli = h->export_milli + (uint32_t)((uint64_t)h->one_milli * h->out_milli / 1000);
 }

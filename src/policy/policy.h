@@ -288,6 +288,7 @@ enum policy_health { POLICY_SELF = 1, POLICY_ALIVE, POLICY_SUSPECT, POLICY_DEAD 
 struct policy_node_view {
 	const struct policy_node *node; /* valid until the next step; age_us inside is stale, use the one below */
 	enum policy_health health;
+	bool left; /* it said so; it counts as dead, and is kept only so that old news of it is not taken for new */
 	uint64_t age_us;
 	uint32_t expected_milli; /* exported load and processes on their way there */
 };

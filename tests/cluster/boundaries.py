@@ -35,7 +35,7 @@ class Walk:
 
     def reach(self):
         """Waits until it stands at the next boundary; False at its end."""
-        end = time.monotonic() + 30
+        end = time.monotonic() + 60
         poll = promises.select.poll()
         poll.register(self.p.at, promises.select.POLLIN)
         while time.monotonic() < end:
@@ -63,7 +63,7 @@ class Walk:
             f'boundary {self.n}: not moved to {host}: {r} {text}'
 
     def finish(self):
-        result = self.p.finish(self.y.pump, 30)
+        result = self.p.finish(self.y.pump)
         bad = promises.lost(self.y, [self.p.pid])
         assert not bad, f'after boundary {self.n}: {bad}'
         return result

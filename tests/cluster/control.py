@@ -8,17 +8,19 @@ control.py SOCKET METHOD PARAMETERS --until CONDITION is found in the next argum
 control.py SOCKET --wait-socket                      waits until the daemon answers
 control.py --forge TOKEN FIELD                       the token with one field changed and its check made good
 control.py --garbage ADDRESS PORT                    bad bytes; PORT 0: ADDRESS is a stream socket, -1: a seqpacket one
-Promise: every wait ends after 30 s with exit status 1. Must not: be used outside of tests.
+control.py --version ADDRESS PORT                    preambles of an older and a newer version are answered with the node's own
+Promise: every wait ends after 60 s with exit status 1. Must not: be used outside of tests.
 """
 import base64
 import json
 import random
 import socket
+import ssl
 import struct
 import sys
 import time
 
-LIMIT = 30
+LIMIT = 60
 
 
 def call(path, method, parameters):
@@ -73,8 +75,27 @@ def forge(token, field):
     print('gw1.' + base64.urlsafe_b64encode(raw + struct.pack('<I', check)).decode().rstrip('='))
 
 
+def client_hello():
+    """The first bytes of an honest TLS client."""
+    out = ssl.MemoryBIO()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    try:
+        context.wrap_bio(ssl.MemoryBIO(), out).do_handshake()
+    except ssl.SSLWantReadError:
+        pass
+    return out.read()
+
+
 def shapes():
     rng = random.Random(7)
+    hello = client_hello()
+    for kind in b'PJL':  # whole, cut anywhere, and with what does not belong there
+        begin = b'GODWIT\1' + bytes([kind]) + bytes(8)
+        for data in (hello, hello[:3], hello[:len(hello) // 2], hello[:-1], hello + hello, hello[:9] + rng.randbytes(len(hello))):
+            yield begin + data
+    for n in range(1, 16):
+        yield (b'GODWIT\1P' + bytes(8))[:n]
     yield b''
     yield b'\0' * 16
     yield b'GET / HTTP/1.1\r\n\r\n'
@@ -108,11 +129,26 @@ def garbage(address, port):
                 pass
 
 
+def version(address, port):
+    """A client of another version is told which one the node speaks, and is then left alone, whatever kind it is."""
+    for kind in b'PLJ':
+        for number in (0, 2, 255):
+            with socket.create_connection((address, port), LIMIT) as s:
+                s.sendall(b'GODWIT' + bytes([number, kind]) + bytes(8) + b'more')
+                answer = b''
+                while more := s.recv(64):
+                    answer += more
+            if answer != b'GODWIT\1P' + bytes(8):
+                raise SystemExit(f'version {number}, kind {chr(kind)}: answered with {answer!r}')
+
+
 def main(args):
     if args[0] == '--forge':
         forge(args[1], args[2])
     elif args[0] == '--garbage':
         garbage(args[1], int(args[2]))
+    elif args[0] == '--version':
+        version(args[1], int(args[2]))
     elif args[1] == '--wait-socket':
         until(args[0], "Status", "{}", "e is None")
     elif len(args) > 3 and args[3].startswith('--'):

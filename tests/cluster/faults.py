@@ -27,6 +27,7 @@ STAYS, LOST = 'stays', 'lost'
 CASES = {
     'shep-ordered': [('out', 1, STAYS, STAYS), ('on', 2, STAYS, LOST)],
     'shep-connected': [('out', 1, STAYS, STAYS)],
+    'shep-ahead': [('out', 1, STAYS, STAYS)],
     'shep-frozen': [('out', 1, STAYS, STAYS)],
     'shep-image-sent': [('out', 1, STAYS, STAYS)],
     'shep-ready': [('out', 1, STAYS, STAYS), ('on', 2, STAYS, LOST)],
@@ -39,9 +40,13 @@ CASES = {
     'shep-rebuilt': [('back', 1, STAYS, LOST)],
     'shep-kill-sent': [('back', 1, LOST, LOST)],
     'shep-relayed': [('on', 1, STAYS, LOST)],
+    'shep-settle': [('back', 1, STAYS, LOST), ('on', 1, STAYS, LOST)],
+    # A call or a signal brings it home and that fails: come-home.py has what follows.
+    'shep-again': [],
     'guest-ordered': [('out', 1, STAYS, STAYS), ('on', 1, STAYS, STAYS)],
     'guest-prepared': [('out', 1, STAYS, STAYS), ('on', 1, STAYS, STAYS)],
     'guest-hello': [('out', 1, STAYS, STAYS), ('on', 1, STAYS, STAYS)],
+    'guest-ahead': [('out', 1, STAYS, STAYS)],
     'guest-image': [('out', 1, STAYS, STAYS), ('on', 1, STAYS, STAYS)],
     'guest-built': [('out', 1, STAYS, STAYS), ('on', 1, STAYS, STAYS)],
     'guest-go': [('out', 1, STAYS, STAYS), ('on', 1, STAYS, STAYS)],
@@ -90,20 +95,20 @@ class Field:
         assert got == self.want, f'{got} instead of {self.want}'
 
     def lost_in_order(self, p):
-        promises.wait_until('its end', p.ended, 20, self.y.pump)
+        promises.wait_until('its end', p.ended, 60, self.y.pump)
         assert p.code == -signal.SIGKILL, f'ended with {p.code}, not by SIGKILL'
-        promises.wait_until('a word about its end', lambda: promises.lost(self.y, [p.pid]), 5, self.y.pump)
+        promises.wait_until('a word about its end', lambda: promises.lost(self.y, [p.pid]), 60, self.y.pump)
         how, text = [e for e in self.y.ended[p.pid] if e[0] in ('lost', 'killed')][0]
         assert how == 'killed' or 'ended by SIGKILL' in text, f'the message is "{text}"'
         places, where = self.watcher.places(p.cookie)
-        promises.wait_until(f'no place ({places}: {where})', lambda: self.watcher.places(p.cookie)[0] == 0, 10, self.y.pump)
+        promises.wait_until(f'no place ({places}: {where})', lambda: self.watcher.places(p.cookie)[0] == 0, 60, self.y.pump)
 
     def helpers_gone(self):
         """Of all that carries the mark only the yard remains."""
         def gone():
             return all(name == 'yard' for name in promises.parts_of_test().values())
         try:
-            promises.wait_until('helpers are gone', gone, 15, self.y.pump)
+            promises.wait_until('helpers are gone', gone, 60, self.y.pump)
         except AssertionError:
             raise AssertionError(f'left behind: {promises.parts_of_test()}') from None
 
@@ -120,19 +125,19 @@ def one(f, name, leg, nth, mode, outcome):
         if not second:
             f.fault(kind, f'{name}:{nth}:{mode}')
         if leg == 'out':
-            f.y.move(p.pid, 'h1', 30)
+            f.y.move(p.pid, 'h1', 60)
         else:
             # A fault at a call may come before the move is reported.
-            r = f.y.move(p.pid, 'h1', 30)[0]
+            r = f.y.move(p.pid, 'h1', 60)[0]
             assert r == 0 or leg == 'call', f'the first move fails: {r}'
         if second:
             f.fault(kind, f'{name}:{nth}:{mode}')
         if leg in ('back', 'on'):
-            r, _, _, _, text = f.y.move(p.pid, 'home' if leg == 'back' else 'h2', 30)
+            r, _, _, _, text = f.y.move(p.pid, 'home' if leg == 'back' else 'h2', 60)
             # The fault point must have been reached.
             assert r or name == 'guest-image-sent', 'the move succeeds in spite of the fault'
         if leg == 'call' and outcome == LOST:
-            promises.wait_until('the fault', p.ended, 20, f.y.pump)
+            promises.wait_until('the fault', p.ended, 60, f.y.pump)
         f.fault(kind, '-')
         if outcome == STAYS:
             f.alive_and_right(p)
@@ -151,7 +156,7 @@ def random_kill(f, rng):
         f.y.send(f'move {p.pid} h1')
         f.y.pump(rng.random() * 0.05)
         if rng.random() < 0.7:
-            promises.wait_until('the first move', lambda: any(x.startswith(f'moved {p.pid} ') for x in f.y.lines), 30, f.y.pump)
+            promises.wait_until('the first move', lambda: any(x.startswith(f'moved {p.pid} ') for x in f.y.lines), 60, f.y.pump)
             f.y.lines.clear()
             f.y.send(f'move {p.pid} {rng.choice(["h2", "home", "h1"])}')
         end = time.monotonic() + rng.random() * 0.05

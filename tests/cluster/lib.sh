@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # shellcheck shell=bash
 #
-# What the tests with a sandbox share; sourced, with the test's name as argument. Ends the test with 77 where it cannot run.
+# What the tests with a sandbox share; sourced, with the test's name as argument, and with the directory of the programs if it
+# is not that of $GODWIT_BUILD. Ends the test with 77 where it cannot run.
 # Promise: a sandbox of its own name, which ends with the test, whatever happens; every wait has a deadline.
 # Must not: hold anything that only one test needs.
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 test_name=$1
-bin=$(cd "${GODWIT_BUILD:-$here/../../build}/src" 2>/dev/null && pwd)
+bin=$(cd "${2:-${GODWIT_BUILD:-$here/../../build}/src}" 2>/dev/null && pwd)
 [ -x "$bin/godwit" ] || { echo "$test_name: there are no programs in ${GODWIT_BUILD:-build}; skipped"; exit 77; }
 [ "$(id -u)" = 0 ] || { echo "$test_name: needs root; skipped"; exit 77; }
 command -v python3 >/dev/null || { echo "$test_name: needs python3; skipped"; exit 77; }
@@ -67,14 +68,14 @@ wait_for() {
 up() { godwit sandbox up "$@" >"$work/up" 2>&1 || { bad "sandbox up $*: $(cat "$work/up")"; exit 1; }; }
 on() { godwit sandbox on "$@"; }
 
-# call NODE METHOD [PARAMETERS [CONDITION]]; until_ the same with a wait of at most 30 s. Both say what is wrong.
+# call NODE METHOD [PARAMETERS [CONDITION]]; until_ the same with a wait of at most 60 s. Both say what is wrong.
 call() {
 	local node=$1
 	shift
 	on "$node" python3 "$here/control.py" $control "$@"
 }
 until_() { call "$1" "$2" "$3" --until "$4"; }
-# expect NAME NODE METHOD PARAMETERS CONDITION; expect_soon: within 30 s
+# expect NAME NODE METHOD PARAMETERS CONDITION; expect_soon: within 60 s
 expect() { if call "$2" "$3" "$4" "$5" >"$work/said" 2>&1; then ok "$1"; else bad "$1: $(cat "$work/said")"; fi; }
 expect_soon() { if until_ "$2" "$3" "$4" "$5" >"$work/said" 2>&1; then ok "$1"; else bad "$1: $(cat "$work/said")"; fi; }
 
@@ -98,7 +99,7 @@ start() {
 	# shellcheck disable=SC2016 # expanded in the node
 	godwit sandbox on "${user[@]}" "$node" sh -c 'w=$1; shift; "$@" >"$w/out" 2>"$w/err" </dev/null &
 		echo $! >"$w/pid.new"; mv "$w/pid.new" "$w/pid"; wait $!; echo $? >"$w/status"' sh "$work/$name" "$@" 9>&- &
-	wait_quietly 15 test -s "$work/$name/pid" || { bad "$name does not start"; exit 1; }
+	wait_quietly 60 test -s "$work/$name/pid" || { bad "$name does not start"; exit 1; }
 	pid=$(cat "$work/$name/pid")
 }
 wait_quietly() {
@@ -112,7 +113,7 @@ wait_quietly() {
 }
 # ended NAME: has it ended in order, and with the output that $work/NAME.want has?
 ended() {
-	if ! wait_quietly 50 test -s "$work/$1/status"; then
+	if ! wait_quietly 120 test -s "$work/$1/status"; then
 		bad "$1 has not ended"
 	elif [ "$(cat "$work/$1/status")" != 0 ]; then
 		bad "$1: exit status $(cat "$work/$1/status"): $(tail -n 2 "$work/$1/err")"
@@ -147,13 +148,13 @@ h = b"godwit"
 for i in range(5000): h = hashlib.sha256(h).digest()
 print(h.hex())' >"$work/$name.want"
 	start "$name" "$node" "$@" "$python" -c "$steady" "$work/$name"
-	wait_quietly 15 test -s "$work/$name/out" || { bad "$name does not begin"; exit 1; }
+	wait_quietly 60 test -s "$work/$name/out" || { bad "$name does not begin"; exit 1; }
 }
 beats() { # NAME: does it go on computing, wherever it is, whatever the daemons say?
 	local before
 	before=$(stat -c %s "$work/$1/beat")
 	# shellcheck disable=SC2016 # expanded by the inner shell
-	wait_quietly 15 sh -c '[ "$(stat -c %s "$1")" -gt $(($2 + 1)) ]' sh "$work/$1/beat" "$before"
+	wait_quietly 60 sh -c '[ "$(stat -c %s "$1")" -gt $(($2 + 1)) ]' sh "$work/$1/beat" "$before"
 }
 let_end() {
 	: >"$work/$1/stop"

@@ -4,45 +4,19 @@
 # usage: membership.sh [DIRECTORY_OF_PROGRAMS]      default: $GODWIT_BUILD/src, else build/src of the source tree
 # Promise: ends everything that it started, whatever happens. Must not: need root, or any address but 127.0.0.1.
 set -eu
-here=$(cd "$(dirname "$0")" && pwd)
-bin=${1:-${GODWIT_BUILD:-$here/../../build}/src}
-[ -x "$bin/godwitd" ] || { echo "membership.sh: there is no $bin/godwitd; skipped"; exit 77; }
-command -v python3 >/dev/null || { echo "membership.sh: needs python3; skipped"; exit 77; }
-tmp=$(mktemp -d)
-pids=
-base=$((10000 + $$ * 7 % 20000)) # below the range from which the kernel takes ports by itself
-
-# shellcheck disable=SC2329 # called by the trap
-cleanup()
+test_name=membership
+# shellcheck source=tests/cluster/daemons.sh
+. "$(dirname "$0")/daemons.sh"
+export GODWIT_FAULT_FILE="$tmp/faults"
+fault() { echo "$1" >"$tmp/faults.new"; mv "$tmp/faults.new" "$tmp/faults"; }
+# join CONDITION: delta asks with a new token
+join()
 {
-	status=$?
-	for p in $pids; do kill -9 "$p" 2>/dev/null || :; done
-	if [ $status -ne 0 ]; then
-		echo "FAILED; the logs of the daemons:"
-		tail -n 20 "$tmp"/*/log
-	fi
-	rm -rf "$tmp"
+	token=$(call a Token '{}' --print token)
+	call d Join "{\"token\":\"$token\"}" "$1"
 }
-trap cleanup EXIT
 
-call()
-{
-	_node=$1
-	shift
-	python3 "$here/control.py" "$tmp/$_node/run/control.sock" "$@"
-}
-die() { echo "membership: $*" >&2; exit 1; }
-
-# start NODE NUMBER: a daemon; its pid in $tmp/NODE/pid
-start()
-{
-	mkdir -p "$tmp/$1"
-	"$bin/godwitd" --state "$tmp/$1/state" --run "$tmp/$1/run" ${3:+--name "$3"} --listen "127.0.0.1:$((base + $2))" --user "$(id -un)" \
-		2>>"$tmp/$1/log" &
-	echo $! >"$tmp/$1/pid"
-	pids="$pids $!"
-	call "$1" --wait-socket
-}
+start() { start_daemon "$bin" "$@"; }
 
 echo "1. a single node"
 start a 1 alpha
@@ -105,13 +79,37 @@ call a Nodes '{}' --until 'any(x["name"] == "gamma" and x["blocked"] for x in r[
 call c NodeSet '{"action":"dance"}' 'p["parameter"] == "action"'
 call c Leave '{}' 'e is None'
 call c Nodes '{}' 'len(r["nodes"]) == 1 and r["nodes"][0]["state"] == "single"'
-call a Nodes '{}' --until 'not any(x["name"] == "gamma" and x["state"] == "up" for x in r["nodes"])'
+for n in a b; do call $n Nodes '{}' --until 'sorted(x["name"] for x in r["nodes"]) == ["alpha", "beta"]'; done
+call a Migrate "{\"pid\":$$,\"to\":\"gamma\"}" 'p["reason"] == "no-node"'
 [ ! -e "$tmp/c/state/node.key" ] || die "leaving did not remove the key"
 token=$(call a Token '{}' --print token)
 call c Join "{\"token\":\"$token\"}" 'r["name"] == "gamma"'
 call b Nodes '{}' --until 'any(x["name"] == "gamma" and x["state"] == "up" for x in r["nodes"])'
 
-echo "7. an orderly end"
+echo "7. joining breaks off"
+fault join-grant-send:error
+join 'e == "org.godwit.Refused" and p["reason"] == "key"'
+call d Join "{\"token\":\"$token\"}" 'p["reason"] == "key" and "used" in p["sentence"]'
+fault join-granted:error
+join 'p["reason"] == "fault"'
+call d Nodes '{}' 'r["nodes"][0]["state"] == "single"'
+[ ! -e "$tmp/d/state/node.key" ] || die "a key that was not accepted is stored"
+fault keys-stored:error
+join 'p["reason"] == "fault"'
+call d Nodes '{}' 'r["nodes"][0]["state"] == "single"'
+fault ""
+join 'r["name"] == "delta"'
+call a Nodes '{}' --until 'any(x["name"] == "delta" and x["state"] == "up" for x in r["nodes"])'
+call d Leave '{}' 'e is None'
+call a Nodes '{}' --until 'not any(x["name"] == "delta" for x in r["nodes"])'
+fault keys-stored:kill
+join False 2>/dev/null && die "it joins, although it was killed"
+fault ""
+start d 4 delta
+# The keys were there: it is a member, and says so to everybody.
+call d Nodes '{}' --until 'len(r["nodes"]) >= 1 and r["nodes"][0]["state"] == "up"'
+
+echo "8. an orderly end"
 for n in a b c d; do
 	kill "$(cat "$tmp/$n/pid")"
 	wait "$(cat "$tmp/$n/pid")" || [ $? -eq 137 ] || die "the daemon of $n ended with an error"

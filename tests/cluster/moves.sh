@@ -4,34 +4,9 @@
 # usage: moves.sh [DIRECTORY_OF_PROGRAMS]      default: $GODWIT_BUILD/src, else build/src of the source tree
 # Promise: ends everything that it started, whatever happens. Must not: need root, or any address but 127.0.0.1.
 set -eu
-here=$(cd "$(dirname "$0")" && pwd)
-bin=${1:-${GODWIT_BUILD:-$here/../../build}/src}
-[ -x "$bin/godwitd" ] || { echo "moves.sh: there is no $bin/godwitd; skipped"; exit 77; }
-command -v python3 >/dev/null || { echo "moves.sh: needs python3; skipped"; exit 77; }
-tmp=$(mktemp -d)
-pids=
-base=$((10000 + ($$ * 7 + 3001) % 20000)) # below the range from which the kernel takes ports by itself
-
-# shellcheck disable=SC2329 # called by the trap
-cleanup()
-{
-	status=$?
-	for p in $pids; do kill -9 "$p" 2>/dev/null || :; done
-	if [ $status -ne 0 ]; then
-		echo "FAILED; the logs of the daemons:"
-		tail -n 25 "$tmp"/?/log
-	fi
-	rm -rf "$tmp"
-}
-trap cleanup EXIT
-
-call()
-{
-	_node=$1
-	shift
-	python3 "$here/control.py" "$tmp/$_node/run/control.sock" "$@"
-}
-die() { echo "moves: $*" >&2; exit 1; }
+test_name=moves
+# shellcheck source=tests/cluster/daemons.sh
+. "$(dirname "$0")/daemons.sh"
 faults() { echo "$*" >"$tmp/bin/faults"; }
 
 mkdir "$tmp/bin"
@@ -39,20 +14,12 @@ cp "$bin/godwitd" "$bin/godwit-launcher" "$tmp/bin/"
 cp "$here/fake-helper.py" "$tmp/bin/godwit-shepherd"
 cp "$here/fake-helper.py" "$tmp/bin/godwit-agent"
 chmod +x "$tmp"/bin/*
-start_daemon()
-{
-	"$tmp/bin/godwitd" --state "$tmp/$1/state" --run "$tmp/$1/run" --name "$1" --listen "127.0.0.1:$((base + $2))" --user "$(id -un)" \
-		2>>"$tmp/$1/log" &
-	echo $! >"$tmp/$1/pid"
-	pids="$pids $!"
-	call "$1" --wait-socket
-}
 start()
 {
 	mkdir -p "$tmp/$1"
 	"$tmp/bin/godwit-launcher" --run "$tmp/$1/run" --user "$(id -un)" 2>>"$tmp/$1/log" &
 	pids="$pids $!"
-	start_daemon "$1" "$2"
+	start_daemon "$tmp/bin" "$1" "$2" "$1"
 	call "$1" Status '{}' --until 'r["launcher"]'
 }
 start a 1
@@ -84,6 +51,9 @@ migrate b 'r["from"] == "a" and r["where"] == "b" and r["freeze_us"] == 3100 and
 place b away
 call b Processes '{}' --until "any(x['pid'] == $pid and x['home'] == 'a' and x['state'] == 'guest' for x in r['processes'])"
 call a Nodes '{}' --until 'any(x["name"] == "b" and x["guests"] == 1 for x in r["nodes"])'
+call b Why "{\"pid\":$pid}" "r['state'] == 'guest' and r['home'] == 'a' and r['node'] == 'b' and r['comm'] == 'sleep'
+	and [x['reason'] for x in r['reasons']] == ['guest'] and 'guest of a' in r['reasons'][0]['sentence']"
+call a Why "{\"pid\":$pid}" 'r["state"] == "away" and r["home"] == "a"'
 migrate b 'p["reason"] == "already-there"'
 migrate c 'r["from"] == "b" and r["where"] == "c"'
 migrate home 'r["from"] == "c" and r["where"] == "a"'
@@ -119,17 +89,27 @@ call b Processes '{}' --until 'r["processes"] == []'
 call b NodeSet '{"action":"unblock"}'
 
 echo "5. a daemon that is killed finds its processes again"
-migrate c 'r["where"] == "c" or p["reason"] == "already-there"' # b may have sent it there
-kill -9 "$(cat "$tmp/a/pid")"
-start_daemon a 1
+migrate c 'r.get("where") == "c" or p.get("reason") == "already-there"' # b may have sent it there
+killed=$(cat "$tmp/a/pid")
+kill -9 "$killed"
+wait "$killed" || : # until it has ended its socket still takes connections
+start_daemon "$tmp/bin" a 1 a
 call a Where "{\"pid\":$pid}" --until 'r["node"] == "c" and r["state"] == "away"'
 for n in a b c; do call $n Nodes '{}' --until 'len(r["nodes"]) == 3 and all(x["state"] == "up" for x in r["nodes"])'; done
 call a Status '{}' --until 'r["launcher"]'
 migrate home 'r["from"] == "c" and r["where"] == "a"'
 
-echo "6. the end of a process"
+echo "6. the children of a pinned process are pinned"
+sh -c 'sleep 1000 & sleep 1000 & wait' &
+root=$!
+pids="$pids $root"
+call a Register "{\"pid\":$root,\"pin\":true}"
+call a Processes '{}' --until "sum(x['family'] == $root and x['pinned'] for x in r['processes']) == 3"
+for child in $(call a Processes '{}' --print processes | grep -o "'pid': [0-9]*" | grep -o '[0-9]*'); do pids="$pids $child"; done
+
+echo "7. the end of a process"
 kill $pid
-call a Processes '{}' --until 'r["processes"] == []'
+call a Processes '{}' --until "not any(x['pid'] == $pid for x in r['processes'])"
 call a Where "{\"pid\":$pid}" --until 'e and p["reason"] == "no-process"'
 ! grep -E "Sanitizer|runtime error" "$tmp"/?/log || die "a sanitizer has something to say"
 echo ok

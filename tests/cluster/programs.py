@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
+# check: timeout 600
 """Each program of tests/programs: not moved, moved once, and moved at random moments: the same bytes, the same code.
 
   programs.py [--seed N] [NAME...]      GODWIT_FULL=1: 50 moves instead of 20
@@ -13,6 +14,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '../
 import promises
 
 MOVES = 50 if os.environ.get('GODWIT_FULL') == '1' else 20
+BUDGET = 120 # seconds for them; a program lasts until it has had its moves
 # Programs whose children are as interesting as they are.
 FAMILIES = {'forks', 'ends', 'jobs', 'pipes', 'queue', 'sockets', 'calls'}
 
@@ -53,7 +55,7 @@ def one(y, name, rng, refusals):
     for how, wanted in (('moved once', 1), (f'moved {MOVES} times', MOVES)):
         p = promises.Program([name], keep_running=True)
         try:
-            done, pids = move_some(y, p, rng, wanted, refusals, 30)
+            done, pids = move_some(y, p, rng, wanted, refusals, BUDGET)
             got = p.finish(y.pump)
             bad += [c for c in [compare(name, how, want, got)] if c]
             if done < wanted and not bad:

@@ -9,18 +9,9 @@
 # Needs root; says why and ends with 77 where it cannot run. Works beside other sandboxes.
 set -u
 
-top=$(cd "$(dirname "$0")/../.." && pwd)
-bin=${1:-${GODWIT_BUILD:-$top/build}/src}
-[ -x "$bin/godwit" ] || { echo "sandbox.sh: there is no $bin/godwit; skipped"; exit 77; }
-[ "$(id -u)" = 0 ] || { echo "sandbox.sh: needs root; skipped"; exit 77; }
-unshare --net true 2>/dev/null || { echo "sandbox.sh: network namespaces are not allowed here; skipped"; exit 77; }
-
-work=$(mktemp -d)
-chmod 755 "$work"
-export GODWIT_SANDBOX=t$(($$ % 1000000))
-dir=/run/godwit-sandbox/$GODWIT_SANDBOX
-PATH=$bin:$PATH
-failures=0
+# shellcheck source=tests/cluster/lib.sh
+. "$(dirname "$0")/lib.sh" sandbox.sh "${1:-}"
+top=$here/../..
 
 # A stand-in for programs that are not there: see tests/unit/cli/fake-godwitd.py.
 make_fake() {
@@ -36,48 +27,11 @@ if [ -n "${FAKE:-}" ] || [ ! -x "$bin/godwitd" ]; then
 	make_fake
 fi
 
-finish() {
-	godwit sandbox down 2>/dev/null
-	rm -rf "$work"
-}
-trap finish EXIT
-
-ok() { echo "ok   $1"; }
-bad() {
-	echo "FAIL $1"
-	failures=$((failures + 1))
-}
-# is NAME WANTED GOT
-is() {
-	if [ "$2" = "$3" ]; then ok "$1"; else bad "$1: wanted \"$2\", got \"$3\""; fi
-}
-# has NAME PATTERN TEXT
-has() {
-	case $3 in
-	*$2*) ok "$1" ;;
-	*) bad "$1: no \"$2\" in \"$3\"" ;;
-	esac
-}
-# wait_for NAME COMMAND...: until it succeeds, at most 15 s
-wait_for() {
-	local what=$1 end=$((SECONDS + 15))
-	shift
-	until "$@" >/dev/null 2>&1; do
-		if [ $SECONDS -ge $end ]; then
-			bad "$what: not within 15 s"
-			return 1
-		fi
-		read -r -t 0.03 < "$work/never" # between two looks
-	done
-	ok "$what"
-}
-mkfifo "$work/never"
-exec 9<>"$work/never" # keeps the fifo open, so that reading it only waits
-
-# What there is on the machine, apart from what bears the name of this or another sandbox.
+# What there is on the machine, apart from what bears the name of this or another sandbox. /run/mount and /run/netns
+# are made by mount(8) and ip(8) when they are used first, and the latter goes with the last sandbox.
 snapshot() {
 	{
-		ls -A /run
+		ls -A -I mount -I netns /run
 		ls /run/netns 2>/dev/null
 		cut -d' ' -f3- /proc/self/mountinfo
 		find /sys/fs/cgroup -type d
@@ -151,14 +105,14 @@ is "own control socket" 0 "$(godwit sandbox on n3 test -S /run/godwit/control.so
 has "seen from outside by --at" n2 "$(godwit --at n2 nodes)"
 # the shell's wait is ended by its trap, so its code shows that the signal arrived
 godwit sandbox on n1 bash -c "trap 'exit 5' TERM; touch $work/ready; sleep 60 & wait" &
-wait_for "a command runs" test -e "$work/ready"
+wait_for "a command runs" 60 test -e "$work/ready"
 kill -TERM $!
 wait $!
 is "a signal is forwarded" 5 $?
 godwit sandbox on n1 bash -c 'kill -STOP $$; exit 6' &
 pid=$!
 stopped() { [ "$(awk '{ print $3 }' /proc/$pid/stat)" = T ]; }
-wait_for "a stop is followed" stopped
+wait_for "a stop is followed" 60 stopped
 kill -CONT $pid
 wait $pid
 is "and ends with a continue" 6 $?
@@ -170,19 +124,19 @@ while True: s.accept()[0].sendall(b"x")' &
 server=$!
 answers() { [ "$(reach n1 7999)" = x ]; }
 silent() { ! answers; }
-wait_for "n1 reaches n2" answers
+wait_for "n1 reaches n2" 60 answers
 is "n1 has no way out" "" "$(godwit sandbox on n1 ip route show default)"
 godwit sandbox net cut n2
 is "cut shows" cut "$(state n2 state)"
-wait_for "cut n2 is not reached" silent
+wait_for "cut n2 is not reached" 60 silent
 godwit sandbox net heal n2
-wait_for "healed n2 is" answers
+wait_for "healed n2 is" 60 answers
 if command -v nft >/dev/null; then
 	godwit sandbox net loss n2 100
 	is "loss" 0 $?
-	wait_for "n2 is not reached when all is lost" silent
+	wait_for "n2 is not reached when all is lost" 60 silent
 	godwit sandbox net heal n2
-	wait_for "healed n2 is again" answers
+	wait_for "healed n2 is again" 60 answers
 fi
 godwit sandbox net loss n2 101 2>/dev/null
 is "no more than all" 2 $?
@@ -192,7 +146,7 @@ if godwit sandbox stall n2 on; then
 	godwit sandbox on n2 true 2>/dev/null
 	is "a stalled node runs nothing new" 125 $?
 	godwit sandbox stall n2 off
-	wait_for "and goes on" state_is n2 up
+	wait_for "and goes on" 60 state_is n2 up
 fi
 godwit sandbox cpu n3 0.05 && is "fewer processors" 0.05 "$(state n3 cpus)"
 godwit sandbox memory n3 64M && is "less memory" 67108864 "$(state n3 memory)"
@@ -205,9 +159,9 @@ for part in $parts; do
 	[ -n "$old" ] || { bad "no $comm on n1"; continue; }
 	godwit sandbox kill n1 "$part"
 	is "kill $part" 0 $?
-	wait_for "it is back" daemon_is_new $comm "$old"
+	wait_for "it is back" 60 daemon_is_new $comm "$old"
 done
-wait_for "n1 is up" state_is n1 up
+wait_for "n1 is up" 60 state_is n1 up
 godwit sandbox kill n2 all
 is "kill a node" dead "$(state n2 state)"
 wait $server 2>/dev/null
@@ -216,15 +170,15 @@ godwit sandbox on n2 true 2>/dev/null
 is "a dead node runs nothing" 125 $?
 godwit sandbox start n2
 is "start it again" 0 $?
-wait_for "it is up" state_is n2 up
+wait_for "it is up" 60 state_is n2 up
 
 echo "# down"
 godwit sandbox on n3 sh -c 'trap "" TERM INT HUP; (setsid sh -c "echo > '"$work"'/orphan; exec sleep 600" &) ; exit 0'
-wait_for "an orphan runs" test -e "$work/orphan"
+wait_for "an orphan runs" 60 test -e "$work/orphan"
 godwit sandbox on n3 sleep 600 &
 on=$!
 runs() { [ "$(ps -o comm= --ppid $on)" = sleep ]; }
-wait_for "a command runs" runs
+wait_for "a command runs" 60 runs
 kill -STOP $on
 godwit sandbox down 2>/dev/null
 is "down, although a parent is stopped" 0 $?
@@ -266,7 +220,7 @@ printf '#!/bin/sh\nexit 1\n' > "$work/broken/godwitd"
 chmod 755 "$work"/slow/godwitd "$work"/broken/godwitd
 GODWIT_LIBEXEC=$work/slow godwit sandbox up 2 2> "$work/err" &
 up=$!
-wait_for "up is under way" test -s "$dir/n2/pid"
+wait_for "up is under way" 60 test -s "$dir/n2/pid"
 kill -9 $up
 wait $up 2>/dev/null
 godwit sandbox down 2>/dev/null
@@ -275,7 +229,7 @@ nothing_left "nothing is left"
 # a shell ignores interrupts for its background commands; TERM is never ignored
 GODWIT_LIBEXEC=$work/slow godwit sandbox up 2 2> "$work/err" &
 up=$!
-wait_for "up is under way" test -s "$dir/n2/pid"
+wait_for "up is under way" 60 test -s "$dir/n2/pid"
 kill -TERM $up
 wait $up
 is "an interrupted up fails" 1 $?
@@ -287,7 +241,4 @@ nothing_left "and cleans up"
 GODWIT_LIBEXEC=$work/nothing godwit sandbox up 2 2> "$work/err"
 is "up without programs" 1 $?
 nothing_left "makes nothing"
-
-echo
-[ $failures -eq 0 ] && echo "sandbox.sh: all is well" || echo "sandbox.sh: $failures failed"
-[ $failures -eq 0 ]
+result

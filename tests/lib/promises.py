@@ -58,7 +58,7 @@ def parts_of_test():
     return found
 
 
-def wait_until(what, condition, deadline=10, step=None):
+def wait_until(what, condition, deadline=60, step=None):
     """Until condition() is true. step(timeout) may do useful work meanwhile; else the state is looked at again soon."""
     end = time.monotonic() + deadline
     while True:
@@ -120,7 +120,7 @@ class Program:
             self.code = self.p.poll()
         return self.code is not None
 
-    def finish(self, pump, deadline=60):
+    def finish(self, pump, deadline=120):
         """Waits for the end; returns (exit code, output)."""
         self.stop()
         wait_until(f'the end of {self.name} ({self.pid})', self.ended, deadline, pump)
@@ -180,7 +180,7 @@ class Watcher:
         assert w and w[0] == cookie, f'the watcher says {w}'
         return int(w[1]), w[2:]
 
-    def exactly_one(self, program, deadline=10, pump=None):
+    def exactly_one(self, program, deadline=60, pump=None):
         """A guest that has been told to end may still be there for a moment."""
         seen = []
 
@@ -197,7 +197,7 @@ class Watcher:
 
     def close(self):
         self.p.stdin.close()
-        self.p.wait(10)
+        self.p.wait(60)
 
 
 def lost(y, pids):
@@ -209,7 +209,7 @@ def check_nothing_left(y):
     """Closes the yard; after that nothing of this test may be alive."""
     y.close()
     try:
-        wait_until('nothing of the test is left', lambda: not parts_of_test(), 10)
+        wait_until('nothing of the test is left', lambda: not parts_of_test(), 60)
     except AssertionError:
         left = parts_of_test()
         for pid in left:

@@ -64,7 +64,7 @@ class Yard:
                 raise Lost(f'no "{prefix}" within {deadline} s; have {self.lines[-5:]} {self.ended}')
             self.pump(0.2)
 
-    def move(self, pid, host, deadline=60):
+    def move(self, pid, host, deadline=120):
         """Moves and waits. Returns (errno, freeze_us, total_us, bytes, text)."""
         before = len(self.ended.get(pid, []))
         self.lines = [line for line in self.lines if not line.startswith(f'moved {pid} ')]
@@ -92,6 +92,6 @@ class Yard:
 
     def close(self):
         self.p.stdin.close()
-        self.p.wait(10)
+        self.p.wait(60)
         if self.log:
             self.log.close()

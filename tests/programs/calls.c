@@ -521,8 +521,8 @@ static void process(void)
 	CALL(prlimit64, 0, RLIMIT_STACK, A(0), &lim);
 	say("  %llu", (unsigned long long)lim.now);
 	CALL(personality, 0xffffffffL);
-	CALL(getpriority, PRIO_PROCESS, 0);
-	CALL(setpriority, PRIO_PROCESS, 0, 0);
+	n = CALL(getpriority, PRIO_PROCESS, 0);
+	CALL(setpriority, PRIO_PROCESS, 0, 20 - n); /* as it is: the next round sees the same, however nice we are */
 	CALL(ioprio_set, 1, 0, 2 << 13 | 4);
 	CALL(ioprio_get, 1, 0);
 	CALL(sched_getparam, 0, set);

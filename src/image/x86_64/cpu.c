@@ -9,8 +9,13 @@
 #include <sys/ptrace.h>
 #include <sys/uio.h>
 
+#include "../../base/file.h"
+
 #define XSAVE_LEGACY 576 /* FXSAVE area and header */
 #define XSAVE_BV 512 /* offset of xstate_bv */
+#define POWER_LEAF 0x80000007U
+#define INVARIANT_COUNTER (1U << 8)
+#define CLOCKSOURCES "/sys/devices/system/clocksource/clocksource0/available_clocksource"
 
 static uint64_t xcr0(void)
 {
@@ -174,4 +179,22 @@ int cpu_rseq_abort(struct tracee *t, const struct cpu_rseq *rseq, struct user_re
 	regs->rip = cs.abort_ip;
 	/* The kernel would clear it as well when it aborts the section. */
 	return tracee_write(t, rseq->ptr + 8, &zero, sizeof(zero));
+}
+
+const char *cpu_counter_bad(void)
+{
+	unsigned a, b, c, d;
+	char names[200];
+	const char *tsc;
+
+	if (file_read_small(CLOCKSOURCES, names, sizeof(names)) <= 0)
+		return "the kernel does not say what clocks it has";
+	/* It takes this one off the list when it finds that it cannot be relied upon. In a virtual machine another one
+	 * may be preferred although this is good. */
+	tsc = strstr(names, "tsc");
+	if (!tsc || (tsc != names && tsc[-1] != ' ') || (tsc[3] != ' ' && tsc[3] != '\n'))
+		return "the kernel does not trust the processor's counter";
+	if (!__get_cpuid(POWER_LEAF, &a, &b, &c, &d) || !(d & INVARIANT_COUNTER))
+		return "the processor's counter changes its speed";
+	return NULL;
 }

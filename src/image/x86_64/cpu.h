@@ -9,6 +9,7 @@
 #define GODWIT_IMAGE_X86_64_CPU_H
 
 #include <stdint.h>
+#include <x86intrin.h>
 #include "../tracee.h"
 
 #define CPU_WORDS 10
@@ -43,5 +44,14 @@ struct cpu_rseq {
 };
 int cpu_get_rseq(struct tracee *t, struct cpu_rseq *ret) _must_check_;
 int cpu_rseq_abort(struct tracee *t, const struct cpu_rseq *rseq, struct user_regs_struct *regs) _must_check_;
+
+/* The counter by which time can be told without the kernel, not before what stands above has been done. */
+static inline uint64_t cpu_counter(void)
+{
+	_mm_lfence();
+	return __rdtsc();
+}
+/* NULL when it goes at one speed and the same on all processors, as this machine's kernel believes; else why not. */
+const char *cpu_counter_bad(void);
 
 #endif

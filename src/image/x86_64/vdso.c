@@ -12,14 +12,20 @@
 static const struct {
 	const char *name;
 	int nr; /* -1: tell the caller that there is no such function */
+	int stub; /* enum vdso_function; -1: none */
 } functions[] = {
-    {"__vdso_clock_gettime", SYS_clock_gettime},
-    {"__vdso_gettimeofday", SYS_gettimeofday},
-    {"__vdso_time", SYS_time},
-    {"__vdso_getcpu", SYS_getcpu},
-    {"__vdso_clock_getres", SYS_clock_getres},
-    {"__vdso_getrandom", -1},
+    {"__vdso_clock_gettime", SYS_clock_gettime, VDSO_GETTIME},
+    {"__vdso_gettimeofday", SYS_gettimeofday, VDSO_GETTIMEOFDAY},
+    {"__vdso_time", SYS_time, VDSO_TIME},
+    {"__vdso_getcpu", SYS_getcpu, -1},
+    {"__vdso_clock_getres", SYS_clock_getres, -1},
+    {"__vdso_getrandom", -1, -1},
 };
+
+/* clock.S: offsets in the stub of each function and of its system call */
+extern const struct {
+	uint16_t begin, call;
+} vdso_stub_functions[VDSO_FUNCTIONS] __attribute__((visibility("hidden")));
 
 static void put_entry(uint8_t *p, int nr)
 {
@@ -32,6 +38,30 @@ static void put_entry(uint8_t *p, int nr)
 	}
 	memcpy(call + 1, &nr, 4);
 	memcpy(p, call, sizeof(call));
+}
+
+/* jmp to the stub. False when it is too far away for that. */
+static bool put_jump(uint8_t *p, uint64_t from, uint64_t to)
+{
+	int64_t far = (int64_t)(to - (from + 5));
+	int32_t near = (int32_t)far;
+
+	if (near != far)
+		return false;
+	*p = 0xe9;
+	memcpy(p + 1, &near, sizeof(near));
+	return true;
+}
+
+static void patch(uint8_t *image, uint64_t value, size_t k, struct vdso_copy *c)
+{
+	int f = functions[k].stub;
+
+	if (f >= 0 && c->stub && put_jump(image + value, c->at + value, c->stub + vdso_stub_functions[f].begin)) {
+		c->entry[f] = c->at + value;
+		return;
+	}
+	put_entry(image + value, functions[k].nr);
 }
 
 static bool inside(size_t off, size_t len, size_t n)
@@ -75,7 +105,7 @@ static int find_tables(const uint8_t *image, size_t n, struct tables *t)
 	return -EPROTO;
 }
 
-int vdso_patch(uint8_t *image, size_t n, struct err *e)
+int vdso_patch(uint8_t *image, size_t n, struct vdso_copy *c, struct err *e)
 {
 	struct tables t;
 	int count = 0;
@@ -93,7 +123,7 @@ int vdso_patch(uint8_t *image, size_t n, struct err *e)
 				continue;
 			if (s->st_size < 8 || !inside(s->st_value, 8, n))
 				return err_set(e, -EPROTO, "function %s of the vdso is not understood", name);
-			put_entry(image + s->st_value, functions[k].nr);
+			patch(image, s->st_value, k, c);
 			count++;
 		}
 	}
@@ -112,6 +142,22 @@ enum vdso_place vdso_place(const uint8_t around[2 * VDSO_ENTRY_SIZE - 1], uint64
 			continue;
 		*ret_entry = rip - starts[i];
 		return starts[i] == 7 ? VDSO_RETURN : VDSO_RESTART;
+	}
+	return VDSO_OUTSIDE;
+}
+
+enum vdso_place vdso_stub_place(const struct vdso_copy *c, uint64_t rip, uint64_t *ret_entry)
+{
+	uint64_t at = rip - c->stub;
+
+	if (!c->stub || at >= vdso_stub_size)
+		return VDSO_OUTSIDE;
+	for (size_t f = VDSO_FUNCTIONS; f--;) {
+		if (at < vdso_stub_functions[f].begin)
+			continue;
+		*ret_entry = c->entry[f];
+		/* Before the call nothing is lost by beginning anew; behind it stands its return. */
+		return at < vdso_stub_functions[f].call + 7U ? VDSO_RESTART : VDSO_RETURN;
 	}
 	return VDSO_OUTSIDE;
 }

@@ -14,6 +14,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 #include "launch/check.h"
+#include "launch/group.h"
 #include "launch/spawn.h"
 #include "wire/reasons.h"
 
@@ -69,7 +70,7 @@ static void helpers_start_with_a_clean_slate(void **state)
 	(void)sigemptyset(&set);
 	(void)sigaddset(&set, SIGTERM);
 	(void)sigprocmask(SIG_BLOCK, &set, NULL); /* as the launcher does for its signalfd */
-	pid = spawn_helper(argv, &e);
+	pid = spawn_helper(argv, NULL, &e);
 	(void)close(77);
 	assert_true(pid > 0);
 	assert_int_equal(waitpid(pid, &status, 0), pid);
@@ -84,10 +85,76 @@ static void a_program_that_is_not_there_is_told(void **state)
 	char *argv[] = {path, NULL};
 	struct err e = {0};
 
-	assert_int_equal(spawn_helper(argv, &e), -ENOENT);
+	assert_int_equal(spawn_helper(argv, NULL, &e), -ENOENT);
 	assert_non_null(strstr(e.text, path));
 	assert_int_equal(waitpid(-1, NULL, WNOHANG), -1); /* no child is left */
 	assert_int_equal(spawn_find("godwit-nothing", path, sizeof(path), &e), -ENOENT);
+}
+
+/* A guest that escaped the group would have no bound; the file stands for the group's cgroup.procs. */
+static void a_helper_enters_its_group_or_does_not_start(void **state)
+{
+	char sh[] = "/bin/sh", c[] = "-c", script[] = "exit 0", name[] = "/tmp/godwit-group-XXXXXX", text[8] = "";
+	char *argv[] = {sh, c, script, NULL};
+	struct err e = {0};
+	int status, fd = mkstemp(name);
+	pid_t pid;
+
+	assert_true(fd >= 0);
+	pid = spawn_helper(argv, name, &e);
+	assert_true(pid > 0);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(read(fd, text, sizeof(text) - 1), 1);
+	assert_string_equal(text, "0"); /* the kernel's word for the writer itself */
+	(void)close(fd);
+	assert_int_equal(unlink(name), 0);
+	assert_int_equal(spawn_helper(argv, name, &e), -ENOENT);
+	assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
+}
+
+static void the_group_stands_where_the_kernel_allows_it(void **state)
+{
+	static const char v1[] = "tmpfs /sys/fs/cgroup tmpfs rw 0 0\ncgroup /sys/fs/cgroup/cpu cgroup rw,cpu 0 0\n"
+				 "cgroup /sys/fs/cgroup/memory cgroup rw,relatime,memory 0 0\n"
+				 "cgroup2 /sys/fs/cgroup/unified cgroup2 rw 0 0\n";
+	static const char v2[] = "proc /proc proc rw 0 0\ncgroup2 /sys/fs/cgroup cgroup2 rw,nsdelegate 0 0\n";
+	static const struct {
+		const char *mounts, *cgroup, *dir;
+		bool v2;
+	} cases[] = {
+	    {v1, "4:memory:/a/b\n1:cpu:/c\n0::/d\n", "/sys/fs/cgroup/memory/a/b/godwit-guests", false},
+	    {v1, "2:cpu,memory:/\n", "/sys/fs/cgroup/memory/godwit-guests", false},
+	    {v2, "0::/system.slice/launcher.service\n", "/sys/fs/cgroup/system.slice/godwit-guests-launcher.service",
+	     true},
+	    {v2, "0::/top\n", "/sys/fs/cgroup/godwit-guests-top", true},
+	    {v2, "0::/\n", "/sys/fs/cgroup/godwit-guests", true},
+	};
+	static const char *const none[][2] = {
+	    {"proc /proc proc rw 0 0\n", "0::/x\n"},
+	    {v1, "0::/x\n"},
+	    {v2, "4:memory:/x\n"},
+	    {v2, "0::/../../x\n"},
+	    {v2, ""},
+	    {"", ""},
+	    {v1, "memory"},
+	    {v2, "0::x"},
+	};
+	struct group g;
+	struct err e = {0};
+	size_t i;
+
+	assert_int_equal(group_place(&g, "-1f", v1, "4:memory:/a\n", &e), 0);
+	assert_string_equal(g.dir, "/sys/fs/cgroup/memory/a/godwit-guests-1f");
+	for (i = 0; i < ARRAY_SIZE(cases); i++) {
+		assert_int_equal(group_place(&g, "", cases[i].mounts, cases[i].cgroup, &e), 0);
+		assert_string_equal(g.dir, cases[i].dir);
+		assert_int_equal(g.v2, cases[i].v2);
+	}
+	for (i = 0; i < ARRAY_SIZE(none); i++) {
+		assert_int_equal(group_place(&g, "", none[i][0], none[i][1], &e), -ENOTSUP);
+		assert_string_equal(g.dir, "");
+		assert_int_equal(group_remove(&g), 0); /* nothing is no group to remove */
+	}
 }
 
 int main(void)
@@ -97,6 +164,8 @@ int main(void)
 	    cmocka_unit_test(its_own_children_are_no_targets),
 	    cmocka_unit_test(helpers_start_with_a_clean_slate),
 	    cmocka_unit_test(a_program_that_is_not_there_is_told),
+	    cmocka_unit_test(a_helper_enters_its_group_or_does_not_start),
+	    cmocka_unit_test(the_group_stands_where_the_kernel_allows_it),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

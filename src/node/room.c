@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The memory that guests use together, and what happens when the host has no more of it.
+ * Promise: guests are sent home while there still is memory to do it in, the biggest first; the control group's limit,
+ * where there is one, follows what the host can give, so that a guest that is faster hits its own bound and not the
+ * host. Must not: take memory from a process of this node, nor refuse a guest (that is the policy's).
+ *
+ *   free memory of the host, in percent of all:
+ *   above 5   new guests are let in                        (policy, reserve_percent)
+ *   below 3   a process is sent to a better node           (policy, usher_percent)
+ *   below 2   the biggest guest is sent home at once       (the mark; at least 12 MiB, for that takes memory too)
+ *   below 1   guests get no more; the kernel ends one      (the bound, the limit of the control group; at least 4 MiB)
+ *
+ * The bound is set anew with each sample. Free memory is looked at as often as needed, so that nobody who writes new
+ * pages as fast as a CPU can gets from where it is to the mark unseen.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include "base/file.h"
+#include "base/log.h"
+#include "node.h"
+
+#define MARK_PERCENT 2
+#define MARK_LEAST (12ULL << 20)
+#define BOUND_PERCENT 1
+#define BOUND_LEAST (4ULL << 20)
+#define RESERVE_PERCENT 5 /* below that the policy lets no guest in */
+#define AGENT (8ULL << 20) /* what a guest needs beside its own memory */
+#define FASTEST (1ULL << 30) /* bytes that a process can fill in a second, about */
+#define LOOK_MIN_NS (10 * NSEC_PER_MSEC)
+#define AGAIN_NS (10 * NSEC_PER_SEC) /* a guest that has not gone by then is asked once more */
+
+static const char *group_file(const struct room *r, const char *v1, const char *v2, char *buf, size_t cap)
+{
+	(void)snprintf(buf, cap, "%s/%s", r->dir, r->v2 ? v2 : v1);
+	return buf;
+}
+
+/* Is the directory ours, and does it count? Then it is the one. */
+static bool room_open(struct node *n, const char *mount, const char *path, size_t len, bool v2)
+{
+	struct room *r = &n->room;
+	char file[640];
+	const char *name = memrchr(path, '/', len);
+
+	if (!name || strncmp(name, "/godwit-guests", 14) != 0 || strstr(path, ".."))
+		return false;
+	(void)snprintf(r->dir, sizeof(r->dir), "%s%.*s", mount, (int)len, path);
+	r->v2 = v2;
+	r->usage_fd = open(group_file(r, "memory.usage_in_bytes", "memory.current", file, sizeof(file)),
+			   O_RDONLY | O_CLOEXEC);
+	if (r->usage_fd < 0)
+		r->dir[0] = '\0';
+	return r->usage_fd >= 0;
+}
+
+void room_agent(struct helper *h)
+{
+	static const char unified[] = "/sys/fs/cgroup/unified";
+	char path[40], text[4096];
+	const char *line, *at;
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/cgroup", h->os_pid);
+	if (h->node->room.dir[0] || file_read_small(path, text, sizeof(text)) <= 0)
+		return;
+	for (line = text; *line; line += strcspn(line, "\n"), line += *line == '\n') {
+		size_t len = strcspn(line, "\n");
+
+		at = memmem(line, len, ":memory:", 8);
+		if (at && room_open(h->node, "/sys/fs/cgroup/memory", at + 8, len - (size_t)(at + 8 - line), false))
+			return;
+		if (!strncmp(line, "0::", 3) &&
+		    room_open(h->node, access(unified, F_OK) == 0 ? unified : "/sys/fs/cgroup", line + 3, len - 3,
+			      true))
+			return;
+	}
+}
+
+void room_close(struct node *n)
+{
+	loop_remove(take_ptr(n->room.look));
+	if (n->room.usage_fd >= 0)
+		(void)close(n->room.usage_fd);
+	n->room = (struct room){.usage_fd = -1};
+	n->sampler.beside = 0;
+}
+
+/* What a guest has in memory now; what its agent said a moment ago if that cannot be had. */
+static uint64_t guest_memory(const struct helper *h)
+{
+	const struct sampler *s = &h->node->sampler;
+	struct proc_stat st;
+	size_t i;
+
+	for (i = 0; i < s->n_procs; i++)
+		if (s->procs[i].ppid == h->os_pid && !s->procs[i].godwit && proc_read_stat(s->procs[i].pid, &st) == 0)
+			return st.rss_pages > 0 ? (uint64_t)(st.rss_pages * s->page_size) : 0;
+	return h->rss;
+}
+
+static uint64_t read_used(const struct node *n)
+{
+	const struct helper *h;
+	uint64_t used = 0;
+	char text[32];
+	ssize_t k = n->room.usage_fd >= 0 ? pread(n->room.usage_fd, text, sizeof(text) - 1, 0) : -1;
+
+	if (k > 0) {
+		text[k] = '\0';
+		return strtoull(text, NULL, 10);
+	}
+	for (h = n->helpers; h; h = h->next)
+		if (h->greeted && h->kind == HELPER_AGENT && h->arrived_ns)
+			used += guest_memory(h);
+	return used;
+}
+
+static uint64_t part_of(const struct node *n, unsigned percent, uint64_t least)
+{
+	uint64_t part = n->sampler.mem_total / 100 * percent;
+
+	return part > least ? part : least;
+}
+
+bool room_relieves(const struct helper *h)
+{
+	return h->relieve_ns && clock_mono_ns() - h->relieve_ns < AGAIN_NS;
+}
+
+/* Sends the biggest guest home, unless what those on their way will give back is enough. Its agent stops it at once: it
+ * does not grow while its home gets ready. */
+static void relieve(struct node *n, uint64_t missing)
+{
+	struct wire_helper_evict m = {.reason = REASON_HOST_MEMORY};
+	uint64_t going = 0, most = 0, memory;
+	struct helper *h, *biggest = NULL;
+
+	for (h = n->helpers; h; h = h->next) {
+		if (!h->greeted || h->kind != HELPER_AGENT || !h->arrived_ns)
+			continue;
+		memory = guest_memory(h);
+		if (room_relieves(h)) {
+			going += memory;
+		} else if (!biggest || memory > most) {
+			biggest = h;
+			most = memory;
+		}
+	}
+	if (!biggest || going >= missing)
+		return;
+	biggest->relieve_ns = clock_mono_ns();
+	log_info("guest %lld (%s) of %s is sent home: it uses %llu MiB, and this node has only %llu MiB free",
+		 (long long)biggest->pid, biggest->comm, biggest->home, (unsigned long long)most >> 20,
+		 (unsigned long long)n->sampler.mem_free >> 20);
+	if (helper_send(biggest, NODE_FRAME(n, helper_evict, &m), -1) < 0)
+		log_warn("the agent of guest %lld takes no order", (long long)biggest->pid);
+}
+
+static void look(void *arg)
+{
+	struct node *n = arg;
+	uint64_t mark = part_of(n, MARK_PERCENT, MARK_LEAST), mem_free, wait;
+
+	n->room.look = NULL;
+	sampler_memory(&n->sampler);
+	mem_free = n->sampler.mem_free;
+	if (mem_free < mark)
+		relieve(n, mark - mem_free);
+	wait = mem_free > mark ? (mem_free - mark) * 1000 / FASTEST * NSEC_PER_MSEC : 0;
+	if (wait < NSEC_PER_SEC) /* else the next sample is sooner */
+		n->room.look = loop_add_timer(n->loop, clock_mono_ns() + (wait > LOOK_MIN_NS ? wait : LOOK_MIN_NS),
+					      look, n);
+}
+
+/* The group's limit. It is never set below what is used, which the kernel would refuse or answer with a killed guest.
+ */
+static void set_bound(struct node *n, uint64_t bound)
+{
+	struct room *r = &n->room;
+	uint64_t step = n->sampler.mem_total / 500 + 1;
+	char file[640], text[24];
+
+	if (!r->dir[0] || (bound < r->bound + step && r->bound < bound + step))
+		return;
+	(void)snprintf(text, sizeof(text), "%llu", (unsigned long long)bound);
+	if (file_write(group_file(r, "memory.limit_in_bytes", "memory.max", file, sizeof(file)), text, strlen(text)) ==
+	    0)
+		r->bound = bound;
+}
+
+uint64_t room_bound(const struct node *n)
+{
+	uint64_t part = part_of(n, BOUND_PERCENT, BOUND_LEAST);
+
+	if (!n->sampler.mem_total)
+		return 0;
+	return read_used(n) + (n->sampler.mem_free > 2 * part ? n->sampler.mem_free - part : part);
+}
+
+uint64_t room_needed(const struct node *n, uint64_t bytes)
+{
+	uint64_t mark = part_of(n, MARK_PERCENT, MARK_LEAST), reserve = part_of(n, RESERVE_PERCENT, 0);
+
+	return bytes + AGENT + (mark > reserve ? mark - reserve : 0);
+}
+
+void room_second(struct node *n)
+{
+	const struct helper *h;
+	struct room *r = &n->room;
+
+	for (h = n->helpers; h && !(h->greeted && h->kind == HELPER_AGENT); h = h->next)
+		;
+	if (!h || !n->sampler.mem_total) {
+		room_close(n);
+		return;
+	}
+	r->used = read_used(n);
+	n->sampler.beside = r->v2 ? r->used : 0;
+	set_bound(n, room_bound(n));
+	loop_remove(take_ptr(r->look));
+	look(n);
+}

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Promise: each signal runs its handler once, and queued ones keep their order and their value, also when the way home
+ * is a difficult one. "heard wait" waits in a call instead of computing. What is sent, the driver decides. */
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "promise.h"
+
+static volatile sig_atomic_t usr, queued, wrong;
+
+static void on_usr(int sig)
+{
+	(void)sig;
+	usr++;
+}
+
+static void on_queued(int sig, siginfo_t *si, void *context)
+{
+	(void)sig;
+	(void)context;
+	if (si->si_code != SI_QUEUE || si->si_value.sival_int != queued)
+		wrong++;
+	queued++;
+}
+
+int main(int argc, char **argv)
+{
+	struct sigaction plain = {.sa_handler = on_usr, .sa_flags = SA_RESTART};
+	struct sigaction info = {.sa_sigaction = on_queued, .sa_flags = SA_SIGINFO | SA_RESTART};
+	bool waits = argc > 1 && strcmp(argv[1], "wait") == 0;
+	pid_t parent = getppid();
+
+	promise_start();
+	must(sigaction(SIGUSR1, &plain, NULL) == 0 && sigaction(SIGUSR2, &plain, NULL) == 0);
+	must(sigaction(SIGRTMIN, &info, NULL) == 0);
+	must(dprintf(STDOUT_FILENO, "ready\n") > 0);
+	while (!promise_done()) {
+		struct timespec t = {.tv_nsec = 200000000};
+
+		if (!waits)
+			burn_ms(5);
+		while (waits && nanosleep(&t, &t) < 0)
+			must(errno == EINTR);
+		must(getppid() == parent);
+	}
+	must(dprintf(STDOUT_FILENO, "%d plain, %d queued, %d wrong\n", usr, queued, wrong) > 0);
+	return 0;
+}
