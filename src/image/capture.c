@@ -193,8 +193,11 @@ int capture_announce(struct capture *c, struct link *link, struct err *e)
 {
 	_cleanup_free_ struct runs *runs = calloc(1, sizeof(*runs));
 	struct wire_image_ahead m;
-	int r = runs ? send_vmas(c, link, e) : err_set(e, -ENOMEM, "out of memory");
+	int r;
 
+	if (!runs)
+		return err_set(e, -ENOMEM, "out of memory");
+	r = send_vmas(c, link, e);
 	if (r < 0)
 		return r;
 	for (size_t i = 0; r == 0 && i < c->maps->n && runs->n < RUNS_MAX; i++) {
