@@ -13,6 +13,7 @@
 #ifndef GODWIT_GUEST_AGENT_H
 #define GODWIT_GUEST_AGENT_H
 
+#include <linux/seccomp.h>
 #include <sys/epoll.h>
 #include "../base/loop.h"
 #include "../image/build.h"
@@ -35,6 +36,24 @@ struct agent_call {
 	uint64_t seq;
 	unsigned nr;
 	uint64_t args[6];
+};
+
+/* One thread of the guest. */
+struct guest_thread {
+	struct agent *a;
+	struct tracee t;
+	struct image_thread *image; /* tid: at home, and in the guest's pid namespace; owned by the agent's list */
+	struct agent_call call;
+	uint64_t makes_tid_address; /* set_tid_address(2) of the thread that it makes */
+	pid_t makes; /* it is about to make this thread, which home has already; 0 = none */
+	bool leaves; /* home's thread has ended, this one is about to */
+	int64_t settled; /* restart code of the call that the freeze cut off; 0 = none */
+	struct { /* the call that it makes again because a move interrupted it */
+		bool armed;
+		int64_t code;
+		unsigned nr;
+		uint64_t ip;
+	} reissue;
 };
 
 /* The same moment by the counter of this processor and by this host's monotonic clock. */
@@ -70,7 +89,9 @@ struct agent {
 	pid_t home_pid;
 
 	pid_t init; /* pid 1 of the guest's pid namespace */
-	struct tracee t; /* the guest */
+	int last_pid; /* socket to init, which tells the kernel the next thread's id */
+	struct guest_thread **threads; /* [0] is the main thread */
+	size_t threads_n;
 	int memfd, uffd, notify, pagemap;
 	uint64_t memfd_dev, memfd_ino;
 	bool track;
@@ -80,36 +101,55 @@ struct agent {
 	uint64_t link_heard_ns;
 	struct builder b; /* its target list tells which ranges come from files */
 
-	struct agent_call call;
 	uint64_t seq;
 	bool freeze_wanted; /* home waits for the image */
 	bool home_asked; /* BRING_HOME was sent */
-	int64_t settled; /* restart code of the call that the freeze cut off; 0 = none */
-	struct { /* the call that the guest makes again because a move interrupted it */
-		bool armed;
-		int64_t code;
-		unsigned nr;
-		uint64_t ip;
-	} reissue;
 	struct agent_clock clock;
+	uint64_t fetched; /* address of the last answer */
 	uint64_t fault_window; /* pages to ask for at a fault */
 	uint64_t next_fault; /* address after the last answered request */
 	struct buf segments; /* reused */
+	bool fetching; /* a page is waited for in the midst of a call: answers to others have to wait */
+	struct buf deferred; /* such REPLYs, frame after frame */
 	uint8_t *scratch; /* for page installation */
 };
 
 /* prepare.c: makes namespaces, memfd, userfaultfd and the child; needs privilege, which is dropped at its end. */
 int agent_prepare(struct agent *a, struct err *e) _must_check_;
 
+/* threads.c */
+struct guest_thread *thread_add(struct agent *a, pid_t tid, pid_t pid); /* pid: as we see it. NULL: out of memory */
+struct guest_thread *thread_find(struct agent *a, pid_t pid);
+void thread_remove(struct guest_thread *g); /* frees it */
+static inline struct tracee *main_tracee(struct agent *a)
+{
+	return &a->threads[0]->t;
+}
+/* The calls that make or end a thread. 1: was one of them. */
+int thread_call(struct guest_thread *g, const struct seccomp_notif *req) _must_check_;
+/* Home has made the thread, or ended it: now the guest does the same. */
+int thread_made(struct guest_thread *g, int64_t tid) _must_check_;
+int thread_ended_at_home(struct guest_thread *g) _must_check_;
+/* The guest's thread has made another, and stands. */
+int thread_born(struct guest_thread *g) _must_check_;
+/* It stands without having made the thread that it was to make: home's is not needed. */
+int thread_not_made(struct guest_thread *g) _must_check_;
+/* Builds the other threads of an image out of the main one. */
+int threads_build(struct agent *a, struct err *e) _must_check_;
+
 /* start.c */
 int agent_built(struct agent *a, struct err *e) _must_check_; /* after IMAGE_END: fence the guest */
-int agent_run(struct agent *a, const struct user_regs_struct *regs) _must_check_; /* lets it go from raw registers */
+int agent_run(struct agent *a) _must_check_; /* lets all threads go from their images' raw registers */
 
 /* calls.c */
 void agent_on_notify(void *arg, int fd, uint32_t events);
 int agent_reply(struct agent *a, const uint8_t *body, size_t n) _must_check_; /* REPLY */
-int agent_bring_home(struct agent *a, unsigned reason, unsigned nr, const char *sentence) _must_check_;
+/* g: the thread that cannot go on here, NULL: none in particular. */
+int agent_bring_home(struct agent *a, struct guest_thread *g, unsigned reason, unsigned nr,
+		     const char *sentence) _must_check_;
 int agent_answer(struct agent *a, uint64_t id, int64_t ret, uint32_t flags) _must_check_;
+int agent_forward(struct guest_thread *g, const struct seccomp_notif *req) _must_check_;
+int agent_take_back(struct guest_thread *g, uint64_t id) _must_check_; /* the call is made again elsewhere */
 
 /* clock.c: needs the memfd; without success the guest asks us for the time */
 void agent_clock_init(struct agent *a);
@@ -131,7 +171,7 @@ int agent_page_reply(struct agent *a, const uint8_t *body, size_t n) _must_check
 
 /* leave.c */
 void agent_freeze(struct agent *a); /* FREEZE */
-void agent_on_stop(struct agent *a); /* the guest changed state */
+void agent_on_stop(struct agent *a); /* a thread of the guest changed state */
 int agent_resume(struct agent *a) _must_check_; /* RESUME */
 
 /* link.c */

@@ -33,25 +33,27 @@ int agent_answer(struct agent *a, uint64_t id, int64_t ret, uint32_t flags)
 	return 0;
 }
 
-int agent_bring_home(struct agent *a, unsigned reason, unsigned nr, const char *sentence)
+int agent_bring_home(struct agent *a, struct guest_thread *g, unsigned reason, unsigned nr, const char *sentence)
 {
 	struct wire_bring_home m = {.reason = reason, .nr = (uint16_t)nr, .sentence = wire_str(sentence)};
 	int r = 0;
 
-	if (a->home_asked)
-		return 0;
+	if (g && g->t.stop == TRACEE_RUNNING)
+		r = tracee_interrupt(&g->t);
+	if (a->home_asked || r < 0)
+		return r;
 	a->home_asked = true;
-	if (a->t.stop == TRACEE_RUNNING)
-		r = tracee_interrupt(&a->t);
 	if (r == 0)
 		r = wire_bring_home_encode(&m, link_out(a->link));
 	return r < 0 ? r : agent_send(a);
 }
 
-/* The guest is to stop before the call: it will find the code in rax, and home makes the call again. */
-static int take_back(struct agent *a, uint64_t id)
+/* The thread is to stop before the call: it will find the code in rax, and home makes the call again. */
+int agent_take_back(struct guest_thread *g, uint64_t id)
 {
-	return agent_answer(a, id, -ERESTARTNOINTR_, 0);
+	int r = g->t.stop == TRACEE_RUNNING ? tracee_interrupt(&g->t) : 0;
+
+	return r < 0 ? r : agent_answer(g->a, id, -ERESTARTNOINTR_, 0);
 }
 
 static unsigned reason_of(unsigned nr)
@@ -71,36 +73,38 @@ static unsigned reason_of(unsigned nr)
 }
 
 /* The stack pointer of a guest that waits in a call: sigaltstack() depends on it. */
-static uint64_t stack_pointer(const struct agent *a)
+static uint64_t stack_pointer(const struct guest_thread *g)
 {
 	char path[40], text[256];
 	uint64_t sp = 0;
 
-	(void)snprintf(path, sizeof(path), "/proc/%d/syscall", a->t.pid);
+	(void)snprintf(path, sizeof(path), "/proc/%d/syscall", g->t.pid);
 	if (file_read_small(path, text, sizeof(text)) > 0)
 		(void)sscanf(text, "%*s %*s %*s %*s %*s %*s %*s %" SCNx64, &sp);
 	return sp;
 }
 
-static int forward(struct agent *a, const struct seccomp_notif *req)
+int agent_forward(struct guest_thread *g, const struct seccomp_notif *req)
 {
-	struct wire_call m = {.nr = (uint16_t)req->data.nr, .seq = ++a->seq};
+	struct agent *a = g->a;
+	struct wire_call m = {.nr = (uint16_t)req->data.nr, .seq = ++a->seq, .tid = g->image->tid};
 	int r;
 
-	a->call = (struct agent_call){.active = true, .id = req->id, .seq = m.seq, .nr = (unsigned)req->data.nr};
+	g->call = (struct agent_call){.active = true, .id = req->id, .seq = m.seq, .nr = (unsigned)req->data.nr};
 	for (int i = 0; i < 6; i++)
-		m.args[i] = a->call.args[i] = req->data.args[i];
-	if (a->reissue.armed && a->reissue.nr == a->call.nr)
+		m.args[i] = g->call.args[i] = req->data.args[i];
+	if (g->reissue.armed && g->reissue.nr == g->call.nr)
 		m.reissue = 1;
 	if (req->data.nr == SYS_sigaltstack)
-		m.sp = stack_pointer(a);
+		m.sp = stack_pointer(g);
 	m.segments = (struct wire_bytes){a->segments.len ? buf_head(&a->segments) : NULL, a->segments.len};
 	r = wire_call_encode(&m, link_out(a->link));
 	return r < 0 ? r : agent_send(a);
 }
 
-static int decide(struct agent *a, const struct seccomp_notif *req)
+static int decide(struct guest_thread *g, const struct seccomp_notif *req)
 {
+	struct agent *a = g->a;
 	const struct sysc_memory mem = {agent_mem_read, agent_mem_write, a};
 	const struct sysc_context cx = {.pid = a->home_pid};
 	unsigned nr = (unsigned)req->data.nr;
@@ -110,13 +114,16 @@ static int decide(struct agent *a, const struct seccomp_notif *req)
 
 	memcpy(args, req->data.args, sizeof(args));
 	buf_clear(&a->segments);
-	if (nr == SYS_restart_syscall && a->reissue.armed) {
+	if (nr == SYS_restart_syscall && g->reissue.armed) {
 		/* Stopped and continued at home before it left: which call it is only the deputy's kernel knows. The
 		 * registers still are that call's; poll() is the one that reads its array again. */
 		if (args[1] > POLL_MAX || sysc_request(SYS_poll, args, &mem, &cx, &a->segments) != SYSC_FORWARD)
 			buf_clear(&a->segments);
-		return forward(a, req);
+		return agent_forward(g, req);
 	}
+	r = thread_call(g, req);
+	if (r != 0)
+		return r < 0 ? r : 0;
 	switch (sysc_request(nr, args, &mem, &cx, &a->segments)) {
 	case SYSC_AGENT:
 		if (agent_clock_call(a, nr, args, &ret) == 0)
@@ -124,7 +131,7 @@ static int decide(struct agent *a, const struct seccomp_notif *req)
 		break;
 	case SYSC_FORWARD:
 	case SYSC_EXIT:
-		return forward(a, req);
+		return agent_forward(g, req);
 	case SYSC_NATIVE:
 		/* Files' ranges must keep their addresses: the deputy knows them by those. */
 		if (nr == SYS_mremap && agent_in_file_range(a, args[0], args[1]))
@@ -135,14 +142,15 @@ static int decide(struct agent *a, const struct seccomp_notif *req)
 	default:
 		break;
 	}
-	r = agent_bring_home(a, reason_of(nr), nr, sysc_name(nr));
-	return r < 0 ? r : take_back(a, req->id);
+	r = agent_bring_home(a, g, reason_of(nr), nr, sysc_name(nr));
+	return r < 0 ? r : agent_take_back(g, req->id);
 }
 
 void agent_on_notify(void *arg, int fd, uint32_t events)
 {
 	struct agent *a = arg;
 	struct seccomp_notif req;
+	struct guest_thread *g;
 	int r;
 
 	memset(&req, 0, sizeof(req));
@@ -155,34 +163,42 @@ void agent_on_notify(void *arg, int fd, uint32_t events)
 			agent_end(a, 1, "the filter's listener failed: %s", strerror(errno));
 		return;
 	}
+	g = thread_find(a, (pid_t)req.pid);
+	if (!g)
+		agent_end(a, 1, "a call of a thread that nobody knows");
 	if (fault_point(FAULT_GUEST_CALL) < 0)
 		agent_end(a, 1, "fault point guest-call");
-	if (a->reissue.nr != (unsigned)req.data.nr)
-		a->reissue.armed = false;
+	if (g->reissue.nr != (unsigned)req.data.nr)
+		g->reissue.armed = false;
 	if (a->freeze_wanted || a->home_asked)
-		r = take_back(a, req.id);
+		r = agent_take_back(g, req.id);
 	else
-		r = decide(a, &req);
+		r = decide(g, &req);
 	if (r < 0)
 		agent_end(a, 1, "call %s cannot be served: %s", sysc_name((unsigned)req.data.nr), strerror(-r));
 	/* Whatever comes after the repeated call is new. */
 	if (!a->freeze_wanted && !a->home_asked)
-		a->reissue.armed = a->call.active && a->reissue.armed;
+		g->reissue.armed = g->call.active && g->reissue.armed;
 	/* Fetching a page may have taken more off the socket than that page. */
-	if (link_pending(a->link))
+	if (a->deferred.len || link_pending(a->link))
 		(void)!agent_link_pump(a, false, 0);
 }
 
 int agent_reply(struct agent *a, const uint8_t *body, size_t n)
 {
 	const struct sysc_memory mem = {agent_mem_read, agent_mem_write, a};
+	struct guest_thread *g = NULL;
 	struct wire_reply m;
 	int64_t ret;
 	int r = wire_reply_decode(&m, body, n);
 
 	if (r < 0)
 		return r;
-	if (!a->call.active || m.seq != a->call.seq)
+	for (size_t i = 0; i < a->threads_n; i++) {
+		if (a->threads[i]->image->tid == m.tid)
+			g = a->threads[i];
+	}
+	if (!g || !g->call.active || m.seq != g->call.seq)
 		return -EPROTO;
 	ret = m.ret;
 	if (image_is_restart(ret) && !a->freeze_wanted)
@@ -198,13 +214,17 @@ int agent_reply(struct agent *a, const uint8_t *body, size_t n)
 		return r;
 	if (image_is_restart(ret)) {
 		/* Not done. The guest stops with a harmless code; the true one is put into the image. */
-		a->settled = a->reissue.armed && ret == -ERESTARTNOINTR_ ? a->reissue.code : ret;
+		g->settled = g->reissue.armed && ret == -ERESTARTNOINTR_ ? g->reissue.code : ret;
 		ret = -ERESTARTNOINTR_;
 	} else {
-		a->reissue.armed = false;
-		if (a->call.nr == SYS_clock_gettime && ret == 0)
-			agent_clock_told(a, a->call.args);
+		g->reissue.armed = false;
+		if (g->call.nr == SYS_clock_gettime && ret == 0)
+			agent_clock_told(a, g->call.args);
 	}
-	a->call.active = false;
-	return agent_answer(a, a->call.id, ret, 0);
+	g->call.active = false;
+	if (ret >= 0 && g->call.nr == SYS_clone)
+		return thread_made(g, ret);
+	if (ret == 0 && g->call.nr == SYS_exit)
+		return thread_ended_at_home(g);
+	return agent_answer(a, g->call.id, ret, 0);
 }

@@ -48,7 +48,8 @@ void agent_on_fault(void *arg, int fd, uint32_t events)
 		if (msg.event != UFFD_EVENT_PAGEFAULT)
 			continue;
 		if (agent_request_pages(a, msg.arg.pagefault.address & ~(IMAGE_PAGE - 1)) < 0)
-			(void)!agent_bring_home(a, REASON_GUEST_FAULT, 0, "a page of a file could not be fetched");
+			(void)!agent_bring_home(a, NULL, REASON_GUEST_FAULT, 0,
+						"a page of a file could not be fetched");
 	}
 }
 
@@ -93,9 +94,11 @@ int agent_page_reply(struct agent *a, const uint8_t *body, size_t n)
 
 	if (r < 0 || (m.addr & (IMAGE_PAGE - 1)) || (m.data.len & (IMAGE_PAGE - 1)))
 		return -EPROTO;
+	a->fetched = m.addr;
 	if (m.error || !m.data.len) {
 		/* Beyond the end of the file: at home the same instruction raises the same SIGBUS. */
-		return agent_bring_home(a, REASON_GUEST_FAULT, 0, "it touched a page that its file does not have");
+		return agent_bring_home(a, NULL, REASON_GUEST_FAULT, 0,
+					"it touched a page that its file does not have");
 	}
 	r = install(a, m.addr, m.data.data, m.data.len);
 	a->next_fault = m.addr + m.data.len;

@@ -37,7 +37,7 @@ static void join_vvar(struct image_maps *m)
 /* Turns memfd mappings back into files' ranges, and marks the vdso's copy and what is left of vvar's place. */
 static int read_maps(struct agent *a, struct image_maps *m, struct err *e)
 {
-	int r = maps_read(m, a->t.pid, true, e);
+	int r = maps_read(m, main_tracee(a)->pid, true, e);
 
 	for (size_t i = 0; r == 0 && i < m->n; i++) {
 		struct image_vma *v = &m->v[i];
@@ -64,19 +64,19 @@ static int read_maps(struct agent *a, struct image_maps *m, struct err *e)
 }
 
 /* What the kernel would have done with the interrupted call, as home must see it. */
-static void settle_registers(struct agent *a, struct user_regs_struct *regs)
+static void settle_registers(struct guest_thread *g, struct user_regs_struct *regs)
 {
-	if (a->reissue.armed && regs->rip == a->reissue.ip && regs->orig_rax == ~0ULL) {
+	if (g->reissue.armed && regs->rip == g->reissue.ip && regs->orig_rax == ~0ULL) {
 		/* It has not even made the interrupted call again: it still is inside of it. */
 		regs->rip += 2;
-		regs->orig_rax = a->reissue.nr;
-		regs->rax = (uint64_t)a->reissue.code;
+		regs->orig_rax = g->reissue.nr;
+		regs->rax = (uint64_t)g->reissue.code;
 		return;
 	}
 	if ((int64_t)regs->orig_rax < 0 || !image_is_restart((int64_t)regs->rax))
 		return;
 	/* Native calls (futex) and calls that home has not begun are simply made again. */
-	regs->rax = (uint64_t)(a->settled ? a->settled : a->reissue.armed ? a->reissue.code : -ERESTARTNOINTR_);
+	regs->rax = (uint64_t)(g->settled ? g->settled : g->reissue.armed ? g->reissue.code : -ERESTARTNOINTR_);
 }
 
 /* Where a register points to that is ours: the stub or a patched entry. */
@@ -87,20 +87,21 @@ static int place_of(struct agent *a, uint64_t rip, enum vdso_place *ret, uint64_
 
 	*ret = vdso_stub_place(&a->b.copy, rip, ret_entry);
 	/* The guest may have put code of its own there. */
-	if (*ret != VDSO_OUTSIDE && (tracee_read(&a->t, a->b.copy.stub, stub, vdso_stub_size) < 0 ||
+	if (*ret != VDSO_OUTSIDE && (tracee_read(main_tracee(a), a->b.copy.stub, stub, vdso_stub_size) < 0 ||
 				     memcmp(stub, vdso_stub, vdso_stub_size) != 0))
 		*ret = VDSO_OUTSIDE;
 	if (*ret != VDSO_OUTSIDE || rip - a->b.head.vdso_start >= a->b.head.vdso_end - a->b.head.vdso_start)
 		return 0;
-	r = tracee_read(&a->t, rip - 7, around, sizeof(around));
+	r = tracee_read(main_tracee(a), rip - 7, around, sizeof(around));
 	if (r == 0)
 		*ret = vdso_place(around, rip, ret_entry); /* outside: the ELF header is read as data, never run */
 	return r;
 }
 
 /* At home the vdso is the kernel's own again: registers that point into our copy are brought out of it. */
-static int leave_vdso(struct agent *a, struct user_regs_struct *regs)
+static int leave_vdso(struct guest_thread *g, struct user_regs_struct *regs)
 {
+	struct agent *a = g->a;
 	enum vdso_place place;
 	uint64_t entry;
 	int r = place_of(a, regs->rip, &place, &entry);
@@ -116,40 +117,64 @@ static int leave_vdso(struct agent *a, struct user_regs_struct *regs)
 		regs->rip = entry;
 		return 0;
 	}
-	r = tracee_read(&a->t, regs->rsp, &regs->rip, sizeof(regs->rip));
+	r = tracee_read(main_tracee(a), regs->rsp, &regs->rip, sizeof(regs->rip));
 	regs->rsp += 8;
+	return r;
+}
+
+static int capture_threads(struct agent *a, struct err *e)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < a->threads_n; i++) {
+		struct guest_thread *g = a->threads[i];
+
+		r = capture_thread(&g->t, g->image, e);
+		if (r < 0)
+			break;
+		settle_registers(g, &g->image->regs);
+		/* int3: the trap is raised again at home by the same instruction. */
+		if (g->t.stop == TRACEE_SIGNAL && g->t.sig == SIGTRAP && g->t.info.si_code == SI_KERNEL)
+			g->image->regs.rip -= 1;
+		r = leave_vdso(g, &g->image->regs);
+	}
+	return r;
+}
+
+static int send_image(struct agent *a, struct capture *c, struct err *e)
+{
+	struct image_threads threads = {.v = calloc(a->threads_n, sizeof(*threads.v)), .n = a->threads_n};
+	int r;
+
+	if (!threads.v)
+		return err_set(e, -ENOMEM, "out of memory");
+	for (size_t i = 0; i < threads.n; i++)
+		threads.v[i] = a->threads[i]->image;
+	r = capture_send(c, &a->b.head, &threads, a->link, e);
+	free(threads.v);
 	return r;
 }
 
 static int capture_guest(struct agent *a, struct err *e)
 {
+	struct tracee *t = main_tracee(a);
 	struct image_head *h = &a->b.head;
 	struct image_maps m;
-	struct capture c = {.t = &a->t, .maps = &m, .pagemap_fd = a->pagemap, .track = a->track};
-	struct user_regs_struct raw;
+	struct capture c = {.t = t, .maps = &m, .pagemap_fd = a->pagemap, .track = a->track};
 	int64_t brk;
 	int r;
 
 	maps_init(&m);
-	r = capture_head(&a->t, h, e);
-	if (r == 0)
-		settle_registers(a, &h->regs);
-	/* int3: the trap is raised again at home by the same instruction. */
-	if (r == 0 && a->t.stop == TRACEE_SIGNAL && a->t.sig == SIGTRAP && a->t.info.si_code == SI_KERNEL)
-		h->regs.rip -= 1;
-	if (r == 0)
-		r = leave_vdso(a, &h->regs);
-	raw = h->regs;
+	r = capture_threads(a, e);
 	if (r == 0)
 		r = read_maps(a, &m, e);
-	if (r == 0 && !a->t.syscall_ip)
-		r = tracee_find_syscall(&a->t, h->vdso_start, h->vdso_end);
+	if (r == 0 && !t->syscall_ip)
+		r = tracee_find_syscall(t, h->vdso_start, h->vdso_end);
 	if (r == 0)
-		r = tracee_syscall(&a->t, &brk, SYS_brk, 0, 0, 0, 0, 0, 0);
+		r = tracee_syscall(t, &brk, SYS_brk, 0, 0, 0, 0, 0, 0);
 	if (r == 0) {
 		h->mm.brk = (uint64_t)brk;
-		h->regs = raw;
-		r = capture_send(&c, h, a->link, e);
+		r = send_image(a, &c, e);
 	}
 	if (r < 0 && e && !e->code)
 		(void)err_set(e, r, "the guest cannot be taken apart: %s", strerror(-r));
@@ -169,75 +194,133 @@ static void give_image(struct agent *a)
 	a->link_heard_ns = clock_mono_ns(); /* sending may have taken long */
 	a->freeze_wanted = false;
 	a->home_asked = false;
-	a->settled = 0;
-	a->reissue.armed = false;
+	for (size_t i = 0; i < a->threads_n; i++) {
+		a->threads[i]->settled = 0;
+		a->threads[i]->reissue.armed = false;
+	}
 	a->state = AGENT_FROZEN;
+}
+
+/* As soon as all threads stand. While a deputy has a call, the stop follows the answer: a killable wait cannot be
+ * interrupted. */
+static void give_image_if_still(struct agent *a)
+{
+	for (size_t i = 0; i < a->threads_n; i++) {
+		const struct guest_thread *g = a->threads[i];
+
+		if (g->t.stop == TRACEE_RUNNING || g->call.active || g->makes || g->leaves)
+			return;
+	}
+	give_image(a);
 }
 
 void agent_freeze(struct agent *a)
 {
 	a->freeze_wanted = true;
-	prompt_raise(a->t.pid, NULL);
-	if (a->state == AGENT_READY || a->state == AGENT_FROZEN || a->t.stop != TRACEE_RUNNING) {
-		if (!a->call.active)
-			give_image(a);
-		return;
+	for (size_t i = 0; i < a->threads_n; i++) {
+		struct guest_thread *g = a->threads[i];
+
+		prompt_raise(g->t.pid, NULL);
+		if (g->t.stop == TRACEE_RUNNING && !g->leaves && tracee_interrupt(&g->t) < 0) {
+			agent_on_stop(a);
+			break;
+		}
 	}
-	/* While the deputy has a call, the stop follows the answer: a killable wait cannot be interrupted. */
-	if (tracee_interrupt(&a->t) < 0)
-		agent_on_stop(a);
+	if (a->freeze_wanted)
+		give_image_if_still(a);
+}
+
+/* Home could not interrupt a call that the guest waits for. A stop that still comes is passed over, also one that was
+ * to last until home: who wants it home will say so again. */
+static int go_on(struct agent *a)
+{
+	int r = 0;
+
+	a->freeze_wanted = false;
+	a->home_asked = false;
+	for (size_t i = 0; r == 0 && i < a->threads_n; i++) {
+		struct tracee *t = &a->threads[i]->t;
+
+		prompt_restore(t->pid, &(struct prompt_saved){.nice = 0, .raised = 1});
+		if (t->stop != TRACEE_RUNNING)
+			r = tracee_resume(t, TRACEE_CONT, 0);
+	}
+	return r;
 }
 
 int agent_resume(struct agent *a)
 {
-	if (a->state == AGENT_RUNNING && a->freeze_wanted) {
-		/* Home could not interrupt the call that the guest waits for. A stop that still comes is passed over,
-		 * also one that was to last until home: who wants it home will say so again. */
-		a->freeze_wanted = false;
-		a->home_asked = false;
-		prompt_restore(a->t.pid, &(struct prompt_saved){.nice = 0, .raised = 1});
-		return a->t.stop == TRACEE_RUNNING ? 0 : tracee_resume(&a->t, TRACEE_CONT, 0);
-	}
-	if (a->state != AGENT_FROZEN)
-		return -EPROTO;
-	return agent_run(a, &a->b.head.regs);
+	if (a->state == AGENT_RUNNING && a->freeze_wanted)
+		return go_on(a);
+	return a->state == AGENT_FROZEN ? agent_run(a) : -EPROTO;
 }
 
-static void guest_died(struct agent *a)
+static void guest_died(struct guest_thread *g) __attribute__((noreturn));
+static void guest_died(struct guest_thread *g)
 {
-	struct wire_guest_died m = {.status = a->t.status};
+	struct wire_guest_died m = {.status = g->t.status};
+	struct agent *a = g->a;
 
-	if (wire_guest_died_encode(&m, link_out(a->link)) == 0)
+	if (a->link && wire_guest_died_encode(&m, link_out(a->link)) == 0)
 		(void)!agent_send(a);
-	agent_end(a, 0, "guest %d was killed on this node (status %#x)", a->home_pid, a->t.status);
+	agent_end(a, !a->link, "guest %d was killed on this node (status %#x)", a->home_pid, g->t.status);
+}
+
+/* Stopped by itself, for a fault or because it was asked to. */
+static void stands(struct guest_thread *g)
+{
+	struct agent *a = g->a;
+	char text[100];
+
+	if (thread_not_made(g) < 0)
+		agent_end(a, 1, "the link failed");
+	if (a->freeze_wanted) {
+		give_image_if_still(a);
+	} else if (g->t.stop == TRACEE_SIGNAL || g->t.stop == TRACEE_STEP) {
+		(void)snprintf(text, sizeof(text), "signal %d at address %p", g->t.sig, g->t.info.si_addr);
+		if (agent_bring_home(a, g, REASON_GUEST_FAULT, 0, text) < 0)
+			agent_end(a, 1, "the link failed");
+	} else if (!a->home_asked && tracee_resume(&g->t, TRACEE_CONT, 0) < 0) {
+		agent_end(a, 1, "the guest cannot be resumed");
+	}
+}
+
+static void on_thread_stop(struct guest_thread *g)
+{
+	struct agent *a = g->a;
+
+	switch (g->t.stop) {
+	case TRACEE_ENDED:
+		if (!g->leaves)
+			guest_died(g);
+		thread_remove(g);
+		if (a->freeze_wanted)
+			give_image_if_still(a);
+		break;
+	case TRACEE_CLONE:
+		if (thread_born(g) < 0)
+			agent_end(a, 1, "guest %d has made a thread that home does not know", a->home_pid);
+		break;
+	default:
+		stands(g);
+		break;
+	}
 }
 
 void agent_on_stop(struct agent *a)
 {
-	char text[100];
+	bool more;
 
-	while (tracee_poll(&a->t) > 0) {
-		switch (a->t.stop) {
-		case TRACEE_ENDED:
-			if (a->link)
-				guest_died(a);
-			agent_end(a, 1, "the guest ended before it ran");
-		case TRACEE_SIGNAL:
-		case TRACEE_STEP:
-			if (a->freeze_wanted && !a->call.active) {
-				give_image(a);
-				break;
-			}
-			(void)snprintf(text, sizeof(text), "signal %d at address %p", a->t.sig, a->t.info.si_addr);
-			if (!a->freeze_wanted && agent_bring_home(a, REASON_GUEST_FAULT, 0, text) < 0)
-				agent_end(a, 1, "the link failed");
-			break;
-		default:
-			if (a->freeze_wanted && !a->call.active)
-				give_image(a);
-			else if (!a->home_asked && !a->freeze_wanted && tracee_resume(&a->t, TRACEE_CONT, 0) < 0)
-				agent_end(a, 1, "the guest cannot be resumed");
-			break;
+	do {
+		more = false;
+		for (size_t i = 0; i < a->threads_n; i++) {
+			struct guest_thread *g = a->threads[i];
+
+			if (tracee_poll(&g->t) <= 0)
+				continue;
+			on_thread_stop(g);
+			more = true;
+			break; /* the list may have changed */
 		}
-	}
+	} while (more);
 }

@@ -80,7 +80,7 @@ static int go(struct agent *a, const uint8_t *body, size_t n)
 	agent_clock_sample(a, m.home_mono_ns, m.home_real_ns, m.home_boot_ns);
 	if (fault_point(FAULT_GUEST_GO) < 0)
 		agent_end(a, 1, "fault point guest-go");
-	r = agent_run(a, &a->b.head.regs);
+	r = agent_run(a);
 	agent_say_status(a);
 	if (r == 0 && fault_point(FAULT_GUEST_STARTED) < 0)
 		agent_end(a, 1, "fault point guest-started");
@@ -100,7 +100,7 @@ static int pong(struct agent *a, const uint8_t *body, size_t n)
 		return r;
 	agent_clock_sample(a, m.home_mono_ns, m.home_real_ns, m.home_boot_ns);
 	out = (struct wire_link_pong){.id = m.id};
-	if (proc_read_stat(a->t.pid, &st) == 0) {
+	if (proc_read_stat(main_tracee(a)->pid, &st) == 0) {
 		out.cpu_us = (st.utime + st.stime) * (1000000 / (uint64_t)sysconf(_SC_CLK_TCK));
 		out.rss = (uint64_t)st.rss_pages * IMAGE_PAGE;
 	}
@@ -123,6 +123,34 @@ static int hello(struct agent *a, const uint8_t *body, size_t n)
 	return r < 0 ? r : agent_send(a);
 }
 
+/* An answer to another thread, while the memory of one call is gathered: what it would overwrite is still needed. */
+static int defer(struct agent *a, const struct wire_header *h, const uint8_t *body)
+{
+	int r = buf_append(&a->deferred, h, sizeof(*h));
+
+	return r < 0 ? r : buf_append(&a->deferred, body, h->length);
+}
+
+static int take_deferred(struct agent *a)
+{
+	while (a->deferred.len) {
+		_cleanup_free_ uint8_t *body = NULL;
+		struct wire_header h;
+		int r;
+
+		memcpy(&h, buf_head(&a->deferred), sizeof(h));
+		body = malloc(h.length ? h.length : 1);
+		if (!body)
+			return -ENOMEM;
+		memcpy(body, buf_head(&a->deferred) + sizeof(h), h.length);
+		buf_consume(&a->deferred, sizeof(h) + h.length);
+		r = agent_reply(a, body, h.length);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
 static int frame(struct agent *a, const struct wire_header *h, const uint8_t *body)
 {
 	size_t n = h->length;
@@ -132,6 +160,7 @@ static int frame(struct agent *a, const struct wire_header *h, const uint8_t *bo
 		return hello(a, body, n);
 	case WIRE_IMAGE_AHEAD:
 	case WIRE_IMAGE_BEGIN:
+	case WIRE_IMAGE_THREAD:
 	case WIRE_IMAGE_VMAS:
 	case WIRE_IMAGE_PAGES:
 	case WIRE_IMAGE_END:
@@ -139,7 +168,7 @@ static int frame(struct agent *a, const struct wire_header *h, const uint8_t *bo
 	case WIRE_GO:
 		return go(a, body, n);
 	case WIRE_REPLY:
-		return agent_reply(a, body, n);
+		return a->fetching ? defer(a, h, body) : agent_reply(a, body, n);
 	case WIRE_PAGE_REPLY:
 		return a->state >= AGENT_READY ? agent_page_reply(a, body, n) : -EPROTO;
 	case WIRE_FREEZE:
@@ -165,6 +194,8 @@ int agent_link_pump(struct agent *a, bool want_page, uint64_t deadline_ns)
 	if (want_page && !deadline_ns)
 		deadline_ns = clock_mono_ns() + SEND_NS;
 	for (;;) {
+		if (!want_page && !a->fetching && take_deferred(a) < 0)
+			agent_end(a, 1, "an answer of %s cannot be used", a->home);
 		struct wire_header h;
 		const uint8_t *body;
 		struct err e = {0};
@@ -184,7 +215,7 @@ int agent_link_pump(struct agent *a, bool want_page, uint64_t deadline_ns)
 			return 1;
 		/* More may be in the socket: then epoll says so. Asking it here would be one call more for each answer.
 		 */
-		if (!want_page && !link_pending(a->link))
+		if (!want_page && !a->deferred.len && !link_pending(a->link))
 			return 0;
 	}
 }

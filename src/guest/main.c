@@ -99,7 +99,7 @@ void agent_say_status(struct agent *a)
 
 	if (a->helper < 0 || a->state < AGENT_RUNNING)
 		return;
-	if (proc_read_stat(a->t.pid, &st) == 0) {
+	if (proc_read_stat(main_tracee(a)->pid, &st) == 0) {
 		m.cpu_us = (st.utime + st.stime) * (1000000 / (uint64_t)sysconf(_SC_CLK_TCK));
 		m.rss = (uint64_t)st.rss_pages * IMAGE_PAGE;
 	}
@@ -156,7 +156,7 @@ static int evict(struct agent *a, const uint8_t *body, size_t n)
 	struct wire_helper_evict m;
 	int r = wire_helper_evict_decode(&m, body, n);
 
-	return r < 0 ? r : agent_bring_home(a, m.reason, 0, reason_sentence(m.reason));
+	return r < 0 ? r : agent_bring_home(a, NULL, m.reason, 0, reason_sentence(m.reason));
 }
 
 static void on_helper(void *arg, int fd, uint32_t events)
@@ -226,8 +226,7 @@ static void on_signal(void *arg, int signo)
 
 	if (signo == SIGTERM)
 		agent_end(a, 0, "told to end");
-	if (a->t.pid > 0)
-		agent_on_stop(a);
+	agent_on_stop(a);
 }
 
 static void on_order_deadline(void *arg)
@@ -242,7 +241,13 @@ int main(int argc, char **argv)
 {
 	static const struct option options[] = {
 	    {"run", required_argument, NULL, 'r'}, {"mig", required_argument, NULL, 'm'}, {0}};
-	struct agent a = {.helper = -1, .memfd = -1, .uffd = -1, .notify = -1, .pagemap = -1, .run_dir = "/run/godwit"};
+	struct agent a = {.helper = -1,
+			  .memfd = -1,
+			  .uffd = -1,
+			  .notify = -1,
+			  .pagemap = -1,
+			  .last_pid = -1,
+			  .run_dir = "/run/godwit"};
 	sigset_t set;
 	int opt;
 
@@ -259,6 +264,7 @@ int main(int argc, char **argv)
 	}
 	(void)prctl(PR_SET_DUMPABLE, 0);
 	buf_init(&a.segments, 0);
+	buf_init(&a.deferred, 0);
 	(void)sigemptyset(&set);
 	(void)sigaddset(&set, SIGCHLD);
 	(void)sigaddset(&set, SIGTERM);

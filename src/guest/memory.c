@@ -25,6 +25,24 @@ bool agent_in_file_range(const struct agent *a, uint64_t addr, uint64_t len)
 	return false;
 }
 
+/* The first answer may be for a fault of another thread. */
+static int fetch(struct agent *a, uint64_t addr)
+{
+	bool before = a->fetching;
+	int r = agent_request_pages(a, addr);
+
+	a->fetching = true;
+	a->fetched = 0;
+	while (r >= 0 && a->fetched != addr)
+		r = agent_link_pump(a, true, 0);
+	a->fetching = before;
+	if (r < 0)
+		return r;
+	/* Beyond the end of its file, or unmapped meanwhile: the kernel would say the same. */
+	r = pages_present(a->pagemap, addr);
+	return r > 0 ? 0 : r < 0 ? r : -EFAULT;
+}
+
 static int make_present(struct agent *a, uint64_t addr, size_t n)
 {
 	if (!n || addr + n < addr || addr + n > IMAGE_TASK_END)
@@ -39,9 +57,7 @@ static int make_present(struct agent *a, uint64_t addr, size_t n)
 			continue;
 		r = pages_present(a->pagemap, p);
 		if (r == 0)
-			r = agent_request_pages(a, p);
-		if (r == 0)
-			r = agent_link_pump(a, true, 0);
+			r = fetch(a, p);
 		if (r < 0)
 			return r;
 	}
@@ -52,12 +68,12 @@ int agent_mem_read(void *ctx, uint64_t addr, void *p, size_t n)
 {
 	struct agent *a = ctx;
 
-	return make_present(a, addr, n) < 0 || tracee_read(&a->t, addr, p, n) < 0 ? -EFAULT : 0;
+	return make_present(a, addr, n) < 0 || tracee_read(main_tracee(a), addr, p, n) < 0 ? -EFAULT : 0;
 }
 
 int agent_mem_write(void *ctx, uint64_t addr, const void *p, size_t n)
 {
 	struct agent *a = ctx;
 
-	return make_present(a, addr, n) < 0 || tracee_write(&a->t, addr, p, n) < 0 ? -EFAULT : 0;
+	return make_present(a, addr, n) < 0 || tracee_write(main_tracee(a), addr, p, n) < 0 ? -EFAULT : 0;
 }

@@ -135,16 +135,27 @@ static void child_main(int memfd, int sock)
 static void init_main(int agent) __attribute__((noreturn));
 static void init_main(int agent)
 {
-	char byte;
+	int last_pid = open("/proc/sys/kernel/ns_last_pid", O_WRONLY | O_CLOEXEC);
+	pid_t tid;
 
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 	(void)prctl(PR_SET_NAME, "godwit-init");
-	/* The agent may have ended before that took effect; the end of this pipe is never missed. */
-	if (dup2(agent, 0) < 0)
+	/* The agent may have ended before that took effect; the end of this socket is never missed. */
+	if (dup2(agent, 0) < 0 || (last_pid >= 0 && dup2(last_pid, 1) < 0))
 		_exit(1);
-	(void)syscall(SYS_close_range, 1, ~0U, 0);
-	while (read(0, &byte, 1) < 0 && errno == EINTR)
-		;
+	(void)syscall(SYS_close_range, last_pid < 0 ? 1 : 2, ~0U, 0);
+	capng_clear(CAPNG_SELECT_BOTH);
+	if (capng_updatev(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED, CAP_CHECKPOINT_RESTORE, -1) < 0 ||
+	    capng_apply(CAPNG_SELECT_CAPS) < 0)
+		_exit(1);
+	while (recv(0, &tid, sizeof(tid), 0) == sizeof(tid)) {
+		char text[16];
+		int n = snprintf(text, sizeof(text), "%d", tid - 1);
+		int answer = pwrite(1, text, (size_t)n, 0) == n ? 0 : -errno;
+
+		if (send(0, &answer, sizeof(answer), MSG_NOSIGNAL) != sizeof(answer))
+			break;
+	}
 	_exit(0);
 }
 
@@ -159,17 +170,20 @@ static int make_child(struct agent *a, struct err *e)
 {
 	_cleanup_close_ int mine = -1;
 	int pair[2], r = 0, uffd = -1;
+	pid_t pid;
 	uint64_t deadline = clock_mono_ns() + PREPARE_NS;
 	char byte;
 
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
 		return err_set(e, -errno, "a socket pair cannot be made: %s", strerror(errno));
 	mine = pair[0];
-	a->t.pid = clone_with_pid(a->home_pid);
-	if (a->t.pid == 0)
+	pid = clone_with_pid(a->home_pid);
+	if (pid == 0)
 		child_main(a->memfd, pair[1]);
 	(void)close(pair[1]);
-	if (a->t.pid < 0)
+	if (pid > 0 && !thread_add(a, a->home_pid, pid))
+		return err_set(e, -ENOMEM, "out of memory");
+	if (pid < 0)
 		return err_set(e, -errno, "pid %d cannot be had on this node: %s", a->home_pid, strerror(errno));
 	if (sock_wait(mine, POLLIN, deadline) <= 0 || sock_recv_fd(mine, &byte, 1, &uffd) != 1 || uffd < 0)
 		return err_set(e, -EIO, "the guest's page-fault descriptor did not come");
@@ -184,21 +198,19 @@ static int make_child(struct agent *a, struct err *e)
 static int seize_child(struct agent *a, struct err *e)
 {
 	uint64_t deadline = clock_mono_ns() + PREPARE_NS;
-	pid_t pid = a->t.pid;
-	int r;
+	struct tracee *t = main_tracee(a);
+	int r = tracee_seize(t, e);
 
-	tracee_init(&a->t, pid);
-	r = tracee_seize(&a->t, e);
 	if (r == 0)
-		r = tracee_interrupt(&a->t);
+		r = tracee_interrupt(t);
 	if (r == 0)
-		r = tracee_wait(&a->t, deadline);
-	if (r == 0 && a->t.stop == TRACEE_ENDED)
+		r = tracee_wait(t, deadline);
+	if (r == 0 && t->stop == TRACEE_ENDED)
 		r = -ESRCH;
 	if (r == 0)
-		r = tracee_exitkill(&a->t, true);
+		r = tracee_exitkill(t, true);
 	if (r == 0)
-		r = tracee_mask_all(&a->t);
+		r = tracee_mask_all(t);
 	return r < 0 ? err_set(e, r, "the prepared guest cannot be stopped: %s", strerror(-r)) : 0;
 }
 
@@ -251,14 +263,14 @@ static int drop_privilege(struct err *e)
 int agent_prepare(struct agent *a, struct err *e)
 {
 	char path[40];
-	int alive[2]; /* the agent holds the other end for life */
+	int alive[2]; /* the agent holds its end for life */
 	int r = make_memfd(a, e);
 
 	if (r < 0)
 		return r;
 	agent_clock_init(a);
-	if (pipe2(alive, O_CLOEXEC) < 0)
-		return err_set(e, -errno, "pipe: %s", strerror(errno));
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, alive) < 0)
+		return err_set(e, -errno, "a socket pair cannot be made: %s", strerror(errno));
 	if (unshare(CLONE_NEWPID) < 0)
 		return err_set(e, -errno, "a pid namespace cannot be made: %s", strerror(errno));
 	a->init = fork();
@@ -267,6 +279,8 @@ int agent_prepare(struct agent *a, struct err *e)
 	(void)close(alive[0]);
 	if (a->init < 0)
 		return err_set(e, -errno, "fork: %s", strerror(errno));
+	/* Without it (CONFIG_CHECKPOINT_RESTORE) threads begin at home. */
+	a->last_pid = access("/proc/sys/kernel/ns_last_pid", W_OK) == 0 ? alive[1] : -1;
 	r = make_child(a, e);
 	if (r == 0)
 		r = uffd_api(a, e);
@@ -274,12 +288,12 @@ int agent_prepare(struct agent *a, struct err *e)
 		r = seize_child(a, e);
 	if (r < 0)
 		return r;
-	(void)snprintf(path, sizeof(path), "/proc/%d/pagemap", a->t.pid);
+	(void)snprintf(path, sizeof(path), "/proc/%d/pagemap", main_tracee(a)->pid);
 	a->pagemap = open(path, O_RDONLY | O_CLOEXEC);
 	if (a->pagemap < 0)
 		return err_set(e, -errno, "%s: %s", path, strerror(errno));
 	r = drop_privilege(e);
-	if (r == 0 && builder_init_fresh(&a->b, &a->t, CHILD_MEMFD, a->uffd, a->track) < 0)
+	if (r == 0 && builder_init_fresh(&a->b, main_tracee(a), CHILD_MEMFD, a->uffd, a->track) < 0)
 		r = err_set(e, -ENOTSUP, "the prepared guest cannot be driven");
 	return r;
 }

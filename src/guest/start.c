@@ -23,7 +23,7 @@
 
 static int call(struct agent *a, int64_t *ret, unsigned nr, uint64_t a0, uint64_t a1, uint64_t a2, uint64_t a3)
 {
-	int r = tracee_syscall(&a->t, ret, nr, a0, a1, a2, a3, 0, 0);
+	int r = tracee_syscall(main_tracee(a), ret, nr, a0, a1, a2, a3, 0, 0);
 
 	return r < 0 ? r : *ret < 0 && *ret > -4096 ? (int)*ret : 0;
 }
@@ -67,15 +67,17 @@ static int install_filter(struct agent *a, struct err *e)
 	if (r < 0 || 0x1000 + sizeof(prog) + count * sizeof(*filter) > a->b.stub_size)
 		return err_set(e, r < 0 ? r : -E2BIG, "the system-call filter cannot be made");
 	prog = (struct sock_fprog){.len = (unsigned short)count, .filter = (void *)(at + sizeof(prog))};
-	r = tracee_write(&a->t, at, &prog, sizeof(prog));
+	r = tracee_write(main_tracee(a), at, &prog, sizeof(prog));
 	if (r == 0)
-		r = tracee_write(&a->t, at + sizeof(prog), filter, count * sizeof(*filter));
+		r = tracee_write(main_tracee(a), at + sizeof(prog), filter, count * sizeof(*filter));
 	if (r == 0)
 		r = call(a, &fd, SYS_seccomp, SECCOMP_SET_MODE_FILTER,
-			 SECCOMP_FILTER_FLAG_NEW_LISTENER | FILTER_FLAG_WAIT_KILLABLE_RECV_, at, 0);
+			 SECCOMP_FILTER_FLAG_NEW_LISTENER | FILTER_FLAG_WAIT_KILLABLE_RECV_ |
+			     SECCOMP_FILTER_FLAG_TSYNC | SECCOMP_FILTER_FLAG_TSYNC_ESRCH,
+			 at, 0);
 	if (r < 0)
 		return err_set(e, r, "the system-call filter cannot be installed: %s", strerror(-r));
-	pidfd = (int)syscall(SYS_pidfd_open, a->t.pid, 0);
+	pidfd = (int)syscall(SYS_pidfd_open, main_tracee(a)->pid, 0);
 	if (pidfd >= 0)
 		a->notify = (int)syscall(SYS_pidfd_getfd, pidfd, (int)fd, 0);
 	if (a->notify < 0)
@@ -97,13 +99,18 @@ int agent_built(struct agent *a, struct err *e)
 		r = set_limits(a, e);
 	if (r == 0)
 		r = builder_call(&a->b, e, "closing the memory file", SYS_close, (uint64_t)a->b.memfd, 0, 0, 0, 0, 0);
-	/* The child's own libc had told the kernel of its robust list; the guest's is known to the deputy. */
+	/* The child's own libc had told the kernel of these. */
 	if (r == 0)
 		r = builder_call(&a->b, e, "forgetting the robust list", SYS_set_robust_list, 0, 24, 0, 0, 0, 0);
 	if (r == 0)
 		r = builder_call(&a->b, e, "forgetting the tid address", SYS_set_tid_address, 0, 0, 0, 0, 0, 0);
 	if (r == 0)
+		r = builder_finish_thread(&a->b, main_tracee(a), a->b.threads.v[0], e);
+	if (r == 0)
 		r = builder_run(&a->b, e);
+	if (r == 0)
+		r = threads_build(a, e);
+	/* The others have it, too: TSYNC. */
 	if (r == 0)
 		r = install_filter(a, e);
 	if (r < 0)
@@ -118,30 +125,37 @@ int agent_built(struct agent *a, struct err *e)
 	return 0;
 }
 
-int agent_run(struct agent *a, const struct user_regs_struct *raw)
+static int run_thread(struct guest_thread *g)
 {
-	struct user_regs_struct regs = *raw;
+	struct user_regs_struct regs = g->image->regs;
 	int r;
 
-	a->reissue.armed = false;
-	/* In the middle of a call: the guest makes it again, and the deputy knows what the first time left behind. */
+	g->reissue.armed = false;
+	/* In the middle of a call: it is made again, and the deputy knows what the first time left behind. */
 	if ((int64_t)regs.orig_rax >= 0 && image_is_restart((int64_t)regs.rax)) {
 		const struct sysc_row *row = sysc_row((unsigned)regs.orig_rax);
 
-		a->reissue.armed = row && row->cls != SYSC_NATIVE;
-		a->reissue.code = (int64_t)regs.rax;
-		a->reissue.nr = (unsigned)regs.orig_rax;
+		g->reissue.armed = row && row->cls != SYSC_NATIVE;
+		g->reissue.code = (int64_t)regs.rax;
+		g->reissue.nr = (unsigned)regs.orig_rax;
 		regs.rax = regs.orig_rax;
 		regs.rip -= 2;
-		a->reissue.ip = regs.rip;
+		g->reissue.ip = regs.rip;
 	}
 	regs.orig_rax = ~0ULL;
-	r = tracee_set_regs(&a->t, &regs);
+	r = tracee_set_regs(&g->t, &regs);
 	/* The child was as prompt as the agent while it was built. */
-	prompt_restore(a->t.pid, &(struct prompt_saved){.nice = 0, .raised = 1});
+	prompt_restore(g->t.pid, &(struct prompt_saved){.nice = 0, .raised = 1});
 	/* A process that is stopped by job control is kept; SIGCONT at home takes it back there. */
-	if (r == 0 && !a->b.head.stopped)
-		r = tracee_resume(&a->t, TRACEE_CONT, 0);
+	return r == 0 && !g->a->b.head.stopped ? tracee_resume(&g->t, TRACEE_CONT, 0) : r;
+}
+
+int agent_run(struct agent *a)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < a->threads_n; i++)
+		r = run_thread(a->threads[i]);
 	if (r == 0)
 		a->state = AGENT_RUNNING;
 	return r;

@@ -40,7 +40,7 @@ static void on_pause_end(void *arg)
 /* A guest whose host or home wants it away can go on as well; one that needs home itself cannot. */
 static bool can_stay(const struct shepherd *s)
 {
-	return !s->signal_held && (s->home_reason == REASON_EVICTED || s->home_reason == REASON_LEAVING);
+	return !threads_signal_held(s) && (s->home_reason == REASON_EVICTED || s->home_reason == REASON_LEAVING);
 }
 
 static void give_up(struct shepherd *s, const struct err *why)

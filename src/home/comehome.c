@@ -65,64 +65,91 @@ static bool is_stop(int sig)
 
 /* Generating a stop signal throws away a SIGCONT that waits, kernel/signal.c prepare_signal(). A SIGCONT that came
  * after the stop signal was held has undone it: then there is nothing to deliver. */
-static bool undone(struct shepherd *s)
+static bool undone(struct deputy *d)
 {
-	return is_stop(s->held.si_signo) && inspect_pending(s->pid, SIGCONT);
+	return is_stop(d->held.si_signo) && inspect_pending(d->t.pid, SIGCONT);
 }
 
 /* Queues the held signal anew, with everything that its siginfo says: only the process itself may do that (a sender's
  * si_code may not be forged by others, rt_tgsigqueueinfo(2)). It stays blocked until the process goes on. SIGSTOP
  * cannot be blocked: it is sent last, by stop_again(). */
-static int requeue_signal(struct shepherd *s, struct err *e)
+static int requeue_signal(struct deputy *d, struct err *e)
 {
-	pid_t self = s->facts.inner_pid;
 	int64_t at = 0, v = 0;
 	int r;
 
-	if (!s->signal_held || s->requeued || s->held.si_signo == SIGSTOP || undone(s))
+	if (!d->signal_held || d->requeued || d->held.si_signo == SIGSTOP || undone(d))
 		return 0;
-	r = tracee_syscall(&s->t, &at, SYS_mmap, 0, IMAGE_PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+	r = tracee_syscall(&d->t, &at, SYS_mmap, 0, IMAGE_PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
 			   ~0ULL, 0);
 	if (r == 0)
-		r = tracee_write(&s->t, (uint64_t)at, &s->held, sizeof(s->held));
+		r = tracee_write(&d->t, (uint64_t)at, &d->held, sizeof(d->held));
 	if (r == 0)
-		r = tracee_syscall(&s->t, &v, SYS_rt_tgsigqueueinfo, (uint64_t)self, (uint64_t)self,
-				   (uint64_t)s->held.si_signo, (uint64_t)at, 0, 0);
+		r = tracee_syscall(&d->t, &v, SYS_rt_tgsigqueueinfo, (uint64_t)d->s->pid, (uint64_t)d->t.pid,
+				   (uint64_t)d->held.si_signo, (uint64_t)at, 0, 0);
 	if (r == 0 && v < 0)
 		r = (int)v;
-	s->requeued = r == 0;
+	d->requeued = r == 0;
 	if (r == 0)
-		r = tracee_syscall(&s->t, &v, SYS_munmap, (uint64_t)at, IMAGE_PAGE, 0, 0, 0, 0);
-	return r < 0 ? err_set(e, r, "signal %d cannot be queued again: %s", s->held.si_signo, strerror(-r)) : 0;
+		r = tracee_syscall(&d->t, &v, SYS_munmap, (uint64_t)at, IMAGE_PAGE, 0, 0, 0, 0);
+	return r < 0 ? err_set(e, r, "signal %d cannot be queued again: %s", d->held.si_signo, strerror(-r)) : 0;
 }
 
 /* Inside get_signal(), so that the process stops before it makes a step. */
 static void stop_again(struct shepherd *s)
 {
-	if (s->signal_held && s->held.si_signo == SIGSTOP && !undone(s))
-		(void)kill(s->pid, SIGSTOP);
+	for (size_t i = 0; i < s->threads_n; i++) {
+		struct deputy *d = s->threads[i];
+
+		if (d->signal_held && d->held.si_signo == SIGSTOP && !undone(d))
+			(void)kill(s->pid, SIGSTOP);
+	}
 }
 
 /* A call that sleeps in the kernel's restart block with its buffers in our scratch memory, which is now gone. */
-static void mend_restart(struct shepherd *s, struct image_head *h)
+static void mend_restart(const struct deputy *d, struct image_thread *h)
 {
 	if ((int64_t)h->regs.orig_rax >= 0 && (int64_t)h->regs.rax == -ERESTART_RESTARTBLOCK_ &&
-	    (!s->restart.live || s->restart.in_scratch))
+	    (!d->restart.live || d->restart.in_scratch))
 		h->regs.rax = (uint64_t)-ERESTARTNOINTR_;
+}
+
+/* What the kernel knows of the thread already need not be said again. */
+static int make_thread_whole(struct deputy *d, struct builder *b, struct err *e)
+{
+	struct image_thread *image = image_threads_find(&b->threads, d->t.pid);
+	int r;
+
+	if (!image)
+		return err_reason(e, REASON_PROTOCOL, -EPROTO, "the image has no thread %d", d->t.pid);
+	if (image->robust_ptr == d->image->robust_ptr && image->robust_len == d->image->robust_len)
+		image->robust_len = 0;
+	if (image->tid_address == d->image->tid_address)
+		image->tid_address = 0;
+	r = tracee_mask_all(&d->t);
+	if (r == 0)
+		r = builder_finish_thread(b, &d->t, image, e);
+	if (r == 0)
+		r = requeue_signal(d, e);
+	if (r == 0)
+		mend_restart(d, image);
+	return r;
 }
 
 static int make_whole(struct shepherd *s, struct builder *b, struct err *e)
 {
-	int r = tracee_mask_all(&s->t);
+	int r = tracee_mask_all(main_tracee(s));
 
 	if (r == 0)
-		r = builder_init_deputy(b, &s->t, &s->maps);
+		r = builder_init_deputy(b, main_tracee(s), &s->maps);
 	if (r == 0)
 		r = rebuild(s, b, e);
 	if (r == 0)
 		r = builder_finish(b, e);
-	if (r == 0)
-		r = requeue_signal(s, e);
+	if (r == 0 && b->threads.n != s->threads_n)
+		r = err_reason(e, REASON_PROTOCOL, -EPROTO, "the image has other threads than the process");
+	for (size_t i = 0; r == 0 && i < s->threads_n; i++)
+		r = make_thread_whole(s->threads[i], b, e);
 	if (r == 0 && fault_point(FAULT_SHEP_REBUILT) < 0)
 		r = err_reason(e, REASON_FAULT, -EIO, "fault point shep-rebuilt");
 	if (r < 0 && !e->code)
@@ -140,7 +167,12 @@ static void stay_away(struct shepherd *s, struct builder *b, const struct err *e
 	if (!b->complete)
 		shepherd_drain_image(s);
 	/* What was rebuilt so far has the image's mappings: drop their memory again. */
-	s->head.rseq = b->head.rseq; /* registered again, if it came so far */
+	for (size_t i = 0; i < s->threads_n; i++) {
+		const struct image_thread *image = image_threads_find(&b->threads, s->threads[i]->t.pid);
+
+		if (image) /* registered again, if it came so far */
+			s->threads[i]->image->rseq = image->rseq;
+	}
 	if (maps_read(&s->maps, s->pid, true, &again) < 0 || deputy_make(s, &again) < 0 ||
 	    wire_resume_encode(&(struct wire_resume){0}, link_out(s->link)) < 0)
 		deputy_lost(s, again.text);
@@ -149,6 +181,23 @@ static void stay_away(struct shepherd *s, struct builder *b, const struct err *e
 	s->heard_ns = clock_mono_ns();
 	builder_release(b);
 	shepherd_try_again(s, e);
+}
+
+/* Whatever becomes of us after that, the process goes on rightly. */
+static int let_go(struct shepherd *s, struct builder *b)
+{
+	uint64_t deadline = clock_mono_ns() + LEAVE_NS;
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < s->threads_n; i++)
+		r = tracee_settle(&s->threads[i]->t, &image_threads_find(&b->threads, s->threads[i]->t.pid)->regs,
+				  deadline);
+	if (r == 0)
+		stop_again(s);
+	for (size_t i = 0; r == 0 && i < s->threads_n; i++)
+		r = tracee_leave(&s->threads[i]->t, &image_threads_find(&b->threads, s->threads[i]->t.pid)->regs,
+				 deadline);
+	return r;
 }
 
 void shepherd_come_home(struct shepherd *s, unsigned reason)
@@ -182,24 +231,21 @@ void shepherd_take_home(struct shepherd *s, unsigned reason)
 
 	if (!b)
 		deputy_lost(s, "out of memory");
-	prompt_raise(s->pid, &s->prompt);
+	for (size_t i = 0; i < s->threads_n; i++)
+		prompt_raise(s->threads[i]->t.pid, &s->threads[i]->prompt);
 	r = make_whole(s, b, &e);
-	prompt_restore(s->pid, &s->prompt);
+	for (size_t i = 0; i < s->threads_n; i++)
+		prompt_restore(s->threads[i]->t.pid, &s->threads[i]->prompt);
 	if (r < 0) {
 		stay_away(s, b, &e);
 		free(b);
 		return;
 	}
-	mend_restart(s, &b->head);
 	if (wire_kill_encode(&(struct wire_kill){0}, link_out(s->link)) == 0)
 		(void)!link_flush_wait(s->link, clock_mono_ns() + NSEC_PER_SEC, &e);
 	if (fault_point(FAULT_SHEP_KILL_SENT) < 0)
 		deputy_lost(s, "fault point shep-kill-sent");
-	r = tracee_settle(&s->t, &b->head.regs, clock_mono_ns() + LEAVE_NS);
-	if (r == 0)
-		stop_again(s);
-	if (r == 0)
-		r = tracee_leave(&s->t, &b->head.regs, clock_mono_ns() + LEAVE_NS);
+	r = let_go(s, b);
 	if (r < 0 && r != -ESRCH)
 		deputy_lost(s, "the process cannot be let go at home");
 	freeze_ns = clock_mono_ns() - s->frozen_ns;

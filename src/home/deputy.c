@@ -18,6 +18,7 @@
 #include "../wire/reasons.h"
 
 #define STEP_NS (5 * NSEC_PER_SEC)
+#define END_NS (60 * NSEC_PER_SEC) /* a core dump may take its time */
 #define SETTLE_NS (2 * NSEC_PER_SEC)
 
 static int drop_range(struct shepherd *s, uint64_t start, uint64_t end)
@@ -25,7 +26,8 @@ static int drop_range(struct shepherd *s, uint64_t start, uint64_t end)
 	int64_t v;
 
 	/* Gaps inside make it say -ENOMEM, but only after all the rest was dropped: madvise(2). */
-	return start < end ? tracee_syscall(&s->t, &v, SYS_madvise, start, end - start, MADV_DONTNEED, 0, 0, 0) : 0;
+	return start < end ? tracee_syscall(main_tracee(s), &v, SYS_madvise, start, end - start, MADV_DONTNEED, 0, 0, 0)
+			   : 0;
 }
 
 /* Drops every page that only this process has, in few calls: each costs two stops. */
@@ -56,84 +58,126 @@ static int drop_memory(struct shepherd *s)
 	return r < 0 ? r : drop_range(s, start, end);
 }
 
-int deputy_make(struct shepherd *s, struct err *e)
+/* What the kernel would write into memory whenever the task is preempted. */
+static int drop_rseq(struct deputy *d)
 {
 	int64_t v;
-	int r = tracee_exitkill(&s->t, true);
 
-	if (r == 0)
-		r = tracee_mask_all(&s->t);
-	/* The kernel writes there whenever the task is preempted. */
-	if (r == 0 && s->head.rseq.ptr)
-		r = tracee_syscall(&s->t, &v, SYS_rseq, s->head.rseq.ptr, s->head.rseq.len, 1 /* UNREGISTER */,
-				   s->head.rseq.sig, 0, 0);
+	return d->image->rseq.ptr ? tracee_syscall(&d->t, &v, SYS_rseq, d->image->rseq.ptr, d->image->rseq.len,
+						   1 /* UNREGISTER */, d->image->rseq.sig, 0, 0)
+				  : 0;
+}
+
+int deputy_make(struct shepherd *s, struct err *e)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < s->threads_n; i++) {
+		struct deputy *d = s->threads[i];
+
+		r = tracee_exitkill(&d->t, true);
+		if (r == 0)
+			r = tracee_mask_all(&d->t);
+		if (r == 0)
+			r = drop_rseq(d);
+		d->scratch = 0;
+		d->scratch_size = 0;
+	}
 	if (r == 0)
 		r = drop_memory(s);
 	/* Segments and flags of a task; the rest is set for each call. */
-	if (r == 0)
-		r = tracee_get_regs(&s->t, &s->idle_regs);
-	s->scratch = 0;
-	s->scratch_size = 0;
+	for (size_t i = 0; r == 0 && i < s->threads_n; i++)
+		r = tracee_get_regs(&s->threads[i]->t, &s->threads[i]->idle_regs);
 	if (r == 0 && fault_point(FAULT_SHEP_DEPUTY) < 0)
 		r = -EIO;
-	if (r == 0)
-		r = deputy_idle(s);
+	s->away = true;
+	for (size_t i = 0; r == 0 && i < s->threads_n; i++)
+		r = deputy_idle(s->threads[i]);
 	return r < 0 ? err_set(e, r, "process %d cannot be made a deputy: %s", s->pid, strerror(-r)) : 0;
 }
 
-/* A process that was stopped by job control remains so; the shepherd hears of SIGCONT. */
-static int listen(struct shepherd *s)
+int deputy_idle_all(struct shepherd *s)
 {
-	int r;
+	int r = 0;
 
-	while (s->t.stop != TRACEE_GROUP) {
-		r = tracee_interrupt(&s->t);
-		if (r == 0)
-			r = tracee_resume(&s->t, TRACEE_CONT, 0);
-		if (r == 0)
-			r = tracee_wait(&s->t, clock_mono_ns() + STEP_NS);
-		if (r < 0)
-			return r;
-		if (s->t.stop == TRACEE_ENDED)
-			return -ESRCH;
-		if (s->t.stop == TRACEE_EVENT) {
-			/* SIGCONT has come meanwhile. */
-			s->want_home = true;
-			s->home_reason = REASON_SIGNAL;
-			s->deputy = DEPUTY_HELD;
-			return tracee_unmask(&s->t);
-		}
+	for (size_t i = 0; r == 0 && i < s->threads_n; i++) {
+		if (s->threads[i]->t.stop != TRACEE_RUNNING && s->threads[i]->state != DEPUTY_BUSY)
+			r = deputy_idle(s->threads[i]);
 	}
-	r = tracee_unmask(&s->t);
-	if (r == 0)
-		r = tracee_resume(&s->t, TRACEE_LISTEN, 0);
-	s->deputy = DEPUTY_STOPPED;
 	return r;
 }
 
-int deputy_idle(struct shepherd *s)
+/* A process that was stopped by job control remains so; the shepherd hears of SIGCONT. */
+static int listen(struct deputy *d)
+{
+	struct shepherd *s = d->s;
+	int r;
+
+	while (d->t.stop != TRACEE_GROUP) {
+		r = tracee_interrupt(&d->t);
+		if (r == 0)
+			r = tracee_resume(&d->t, TRACEE_CONT, 0);
+		if (r == 0)
+			r = tracee_wait(&d->t, clock_mono_ns() + STEP_NS);
+		if (r < 0)
+			return r;
+		if (d->t.stop == TRACEE_ENDED)
+			return -ESRCH;
+		if (d->t.stop == TRACEE_EVENT) {
+			/* SIGCONT has come meanwhile. */
+			s->want_home = true;
+			s->home_reason = REASON_SIGNAL;
+			d->state = DEPUTY_HELD;
+			return tracee_unmask(&d->t);
+		}
+	}
+	r = tracee_unmask(&d->t);
+	if (r == 0)
+		r = tracee_resume(&d->t, TRACEE_LISTEN, 0);
+	d->state = DEPUTY_STOPPED;
+	return r;
+}
+
+int deputy_idle(struct deputy *d)
 {
 	struct user_regs_struct regs;
 	int r;
 
-	if (s->signal_held) { /* a second one would take its place */
-		s->deputy = DEPUTY_HELD;
+	if (d->signal_held) { /* a second one would take its place */
+		d->state = DEPUTY_HELD;
 		return 0;
 	}
-	if (s->head.stopped)
-		return listen(s);
-	regs = s->idle_regs;
-	regs.rip = s->t.syscall_ip;
+	if (d->s->head.stopped)
+		return listen(d);
+	regs = d->idle_regs;
+	regs.rip = d->t.syscall_ip;
 	regs.rax = SYS_pause;
 	regs.orig_rax = ~0ULL;
-	r = tracee_set_regs(&s->t, &regs);
+	r = tracee_set_regs(&d->t, &regs);
 	if (r == 0)
-		r = tracee_unmask(&s->t);
+		r = tracee_unmask(&d->t);
 	if (r == 0)
-		r = tracee_resume(&s->t, TRACEE_CONT, 0);
+		r = tracee_resume(&d->t, TRACEE_CONT, 0);
 	if (r == 0)
-		s->deputy = DEPUTY_IDLE;
+		d->state = DEPUTY_IDLE;
 	return r;
+}
+
+/* Takes all that is left of a process that ends: the main thread's end is only told when the others' were taken. */
+static void reap(struct shepherd *s)
+{
+	uint64_t deadline = clock_mono_ns() + END_NS;
+
+	for (size_t i = s->threads_n; i-- > 0;) {
+		struct tracee *t = &s->threads[i]->t;
+
+		while (t->stop != TRACEE_ENDED) {
+			if (t->stop != TRACEE_RUNNING)
+				(void)!tracee_resume(t, TRACEE_CONT, 0);
+			if (tracee_wait(t, deadline) < 0)
+				break;
+		}
+	}
 }
 
 void deputy_lost(struct shepherd *s, const char *why)
@@ -143,10 +187,9 @@ void deputy_lost(struct shepherd *s, const char *why)
 
 void deputy_lost_for(struct shepherd *s, unsigned reason, const char *why)
 {
-	if (s->t.stop != TRACEE_ENDED)
+	if (main_tracee(s)->stop != TRACEE_ENDED)
 		(void)kill(s->pid, SIGKILL);
-	while (s->t.stop != TRACEE_ENDED && tracee_wait(&s->t, clock_mono_ns() + STEP_NS) == 0)
-		;
+	reap(s);
 	shepherd_end(s, HELPER_END_LOST, reason, "process %d (%s) on %s was lost and is ended by SIGKILL: %s", s->pid,
 		     s->facts.comm, s->host, why);
 }
@@ -198,84 +241,89 @@ static enum verdict judge(struct shepherd *s, int sig)
 }
 
 /* The deputy stands before a signal. Returns true when the process must come home for it. */
-static bool signal_arrived(struct shepherd *s)
+static bool signal_arrived(struct deputy *d)
 {
-	enum verdict v = judge(s, s->t.sig);
+	struct shepherd *s = d->s;
+	enum verdict v = judge(s, d->t.sig);
 	int r;
 
 	if (v != MATTERS) {
-		s->call.signal_ignored = s->deputy == DEPUTY_BUSY;
-		r = tracee_resume(&s->t, s->deputy == DEPUTY_BUSY ? TRACEE_TO_SYSCALL : TRACEE_CONT, s->t.sig);
+		d->call.signal_ignored = d->state == DEPUTY_BUSY;
+		r = tracee_resume(&d->t, d->state == DEPUTY_BUSY ? TRACEE_TO_SYSCALL : TRACEE_CONT, d->t.sig);
 		if (r < 0 && r != -ESRCH)
 			deputy_lost(s, "the deputy cannot be resumed");
 		return false;
 	}
-	s->signal_held = true;
-	s->held = s->t.info;
+	d->signal_held = true;
+	d->held = d->t.info;
 	s->want_home = true;
 	s->home_reason = REASON_SIGNAL;
 	return true;
 }
 
-static void process_ended(struct shepherd *s)
+void process_ended(struct shepherd *s)
 {
 	struct err e;
 
+	reap(s);
 	if (s->link && wire_kill_encode(&(struct wire_kill){0}, link_out(s->link)) == 0)
 		(void)!link_flush_wait(s->link, clock_mono_ns() + NSEC_PER_SEC, &e);
 	shepherd_end(s, HELPER_END_DONE, 0, "process %d (%s) has ended (status %#x)", s->pid, s->facts.comm,
-		     s->t.status);
+		     main_tracee(s)->status);
 }
 
 /* The call has left the kernel, with a result or with a restart code. */
-static void at_exit(struct shepherd *s)
+static void at_exit(struct deputy *d)
 {
+	struct shepherd *s = d->s;
 	struct user_regs_struct regs;
-	const struct sysc_row *row = sysc_row(s->call.m.nr);
+	const struct sysc_row *row = sysc_row(d->call.m.nr);
 	int64_t ret;
 
-	if (tracee_get_regs(&s->t, &regs) < 0)
+	if (tracee_get_regs(&d->t, &regs) < 0)
 		return; /* killed: the end follows */
 	ret = (int64_t)regs.rax;
 	if (image_is_restart(ret)) {
 		/* A signal is there. It shows at the next stop, or the kernel restarts the call by itself. */
-		(void)!tracee_resume(&s->t, TRACEE_TO_SYSCALL, 0);
+		(void)!tracee_resume(&d->t, TRACEE_TO_SYSCALL, 0);
 		return;
 	}
-	if (ret == -EINTR && s->call.signal_ignored && row && row->restart == SYSC_RESTART_NONE) {
-		if (call_rerun(s) < 0)
+	if (ret == -EINTR && d->call.signal_ignored && row && row->restart == SYSC_RESTART_NONE) {
+		if (call_rerun(d) < 0)
 			deputy_lost(s, "the call cannot be made again");
 		return;
 	}
-	if (call_finish(s, ret) < 0)
+	if (call_finish(d, ret) < 0)
 		deputy_lost(s, "the result cannot be sent");
 }
 
-void deputy_look(struct shepherd *s)
+void deputy_look(struct deputy *d)
 {
-	switch (s->t.stop) {
+	struct shepherd *s = d->s;
+
+	switch (d->t.stop) {
 	case TRACEE_ENDED:
 		process_ended(s);
 		break;
 	case TRACEE_ENTER:
-		(void)!tracee_resume(&s->t, TRACEE_TO_SYSCALL, 0);
+		(void)!tracee_resume(&d->t, TRACEE_TO_SYSCALL, 0);
 		break;
 	case TRACEE_EXIT:
-		at_exit(s);
+		at_exit(d);
 		break;
 	case TRACEE_SIGNAL:
 	case TRACEE_STEP:
-		if (signal_arrived(s) && shepherd_home_now(s))
+		if (signal_arrived(d) && shepherd_home_now(s))
 			shepherd_come_home(s, REASON_SIGNAL);
 		break;
 	case TRACEE_EVENT:
-		if (s->deputy == DEPUTY_STOPPED)
+		if (d->state == DEPUTY_STOPPED)
 			shepherd_come_home(s, REASON_SIGNAL);
 		else
-			(void)!tracee_resume(&s->t, s->deputy == DEPUTY_BUSY ? TRACEE_TO_SYSCALL : TRACEE_CONT, 0);
+			(void)!tracee_resume(&d->t, d->state == DEPUTY_BUSY ? TRACEE_TO_SYSCALL : TRACEE_CONT, 0);
 		break;
 	case TRACEE_GROUP:
-		(void)!tracee_resume(&s->t, TRACEE_LISTEN, 0);
+		(void)!tracee_resume(&d->t, TRACEE_LISTEN, 0);
 		break;
 	default:
 		break;
@@ -284,60 +332,73 @@ void deputy_look(struct shepherd *s)
 
 void deputy_on_event(struct shepherd *s)
 {
+	bool more;
+
 	/* The end of a coming home frees nothing that is used here: it ends this program. */
-	while (s->deputy != DEPUTY_NONE && tracee_poll(&s->t) > 0)
-		deputy_look(s);
+	do {
+		more = false;
+		for (size_t i = 0; s->away && i < s->threads_n; i++) {
+			struct deputy *d = s->threads[i];
+
+			if (tracee_poll(&d->t) <= 0)
+				continue;
+			deputy_look(d);
+			more = true;
+			break; /* the list may have changed */
+		}
+	} while (more);
 }
 
-int deputy_stop(struct shepherd *s)
+int deputy_stop(struct deputy *d)
 {
-	if (s->park_timer) {
-		loop_remove(s->park_timer);
-		s->park_timer = NULL;
+	if (d->park_timer) {
+		loop_remove(d->park_timer);
+		d->park_timer = NULL;
 	}
-	while (s->t.stop == TRACEE_RUNNING) {
-		int r = tracee_interrupt(&s->t);
+	while (d->t.stop == TRACEE_RUNNING) {
+		int r = tracee_interrupt(&d->t);
 
 		if (r == 0)
-			r = tracee_wait(&s->t, clock_mono_ns() + STEP_NS);
+			r = tracee_wait(&d->t, clock_mono_ns() + STEP_NS);
 		if (r < 0)
 			return r;
-		if (s->t.stop == TRACEE_ENDED)
-			process_ended(s);
-		if (s->t.stop == TRACEE_SIGNAL && !signal_arrived(s))
-			s->t.stop = TRACEE_RUNNING;
+		if (d->t.stop == TRACEE_ENDED)
+			process_ended(d->s);
+		if (d->t.stop == TRACEE_SIGNAL && !signal_arrived(d))
+			d->t.stop = TRACEE_RUNNING;
 	}
 	return 0;
 }
 
-int deputy_settle(struct shepherd *s, int64_t *ret, struct err *e)
+int deputy_settle(struct deputy *d, int64_t *ret, struct err *e)
 {
+	struct shepherd *s = d->s;
 	uint64_t deadline = clock_mono_ns() + SETTLE_NS;
 	struct user_regs_struct regs;
 	int r = 0;
 
 	/* Held at a signal, the registers already show the code. */
-	while (s->t.stop != TRACEE_EXIT && s->t.stop != TRACEE_SIGNAL) {
-		if (s->t.stop == TRACEE_RUNNING) {
-			r = tracee_interrupt(&s->t);
+	while (d->t.stop != TRACEE_EXIT && d->t.stop != TRACEE_SIGNAL) {
+		if (d->t.stop == TRACEE_RUNNING) {
+			r = tracee_interrupt(&d->t);
 			if (r == 0)
-				r = tracee_wait(&s->t, deadline);
+				r = tracee_wait(&d->t, deadline);
 		} else {
-			r = tracee_resume(&s->t, TRACEE_TO_SYSCALL, 0);
+			r = tracee_resume(&d->t, TRACEE_TO_SYSCALL, 0);
 		}
 		if (r < 0)
 			return err_reason(e, REASON_UNINTERRUPTIBLE, r, "call %s of process %d cannot be interrupted",
-					  sysc_name(s->call.m.nr), s->pid);
-		if (s->t.stop == TRACEE_ENDED)
+					  sysc_name(d->call.m.nr), s->pid);
+		if (d->t.stop == TRACEE_ENDED)
 			process_ended(s);
 	}
-	r = tracee_get_regs(&s->t, &regs);
+	r = tracee_get_regs(&d->t, &regs);
 	if (r < 0)
 		return err_set(e, r, "the deputy's registers cannot be read");
 	*ret = (int64_t)regs.rax;
 	/* The signal was there before the call was entered, or entered anew: rax is a number, not a result. */
-	s->call.not_entered = regs.rip == s->t.syscall_ip;
-	if (s->call.not_entered)
+	d->call.not_entered = regs.rip == d->t.syscall_ip;
+	if (d->call.not_entered)
 		*ret = regs.rax == SYS_restart_syscall ? -ERESTART_RESTARTBLOCK_ : -ERESTARTNOINTR_;
 	return 0;
 }

@@ -13,8 +13,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/syscall.h>
-#include <sys/time.h>
 #include <unistd.h>
 
 #include "../base/clock.h"
@@ -24,9 +22,7 @@
 #include "../wire/reasons.h"
 
 #define CONNECT_NS (5 * NSEC_PER_SEC)
-#define FREEZE_NS (500 * NSEC_PER_MSEC)
 #define MOVE_NS (60 * NSEC_PER_SEC)
-#define USER_CS 0x33 /* 64-bit code segment */
 
 int shepherd_recv(struct link *link, struct wire_header *h, const uint8_t **body, uint64_t deadline_ns, struct err *e)
 {
@@ -117,57 +113,6 @@ static int refuse(struct shepherd *s, struct err *e)
 			  s->facts.comm, s->facts.reasons[0].sentence);
 }
 
-/* Stops the process at a point where it can be taken: no signal under way, outside of the vdso. */
-static int freeze(struct shepherd *s, struct err *e)
-{
-	uint64_t deadline = clock_mono_ns() + FREEZE_NS, sigtrap = 1ULL << (SIGTRAP - 1);
-	bool can_step = !((s->facts.sig_blocked | s->facts.sig_ignored) & sigtrap);
-	int r = tracee_seize(&s->t, e);
-
-	if (r < 0) {
-		if (e)
-			e->reason = REASON_TRACED;
-		return r;
-	}
-	s->frozen_ns = clock_mono_ns();
-	for (int tries = 0; tries < 100; tries++) {
-		r = s->t.stop == TRACEE_RUNNING ? tracee_interrupt(&s->t) : 0;
-		if (r == 0 && s->t.stop == TRACEE_RUNNING)
-			r = tracee_wait(&s->t, deadline);
-		while (r == 0 && s->t.stop == TRACEE_SIGNAL) {
-			r = tracee_resume(&s->t, TRACEE_CONT, s->t.sig);
-			if (r == 0)
-				r = tracee_wait(&s->t, deadline);
-		}
-		if (r < 0)
-			return err_reason(e, REASON_UNINTERRUPTIBLE, r,
-					  "process %d does not stop: it waits in the kernel", s->pid);
-		if (s->t.stop == TRACEE_ENDED)
-			return err_reason(e, REASON_NO_SUCH_PROCESS, -ESRCH, "process %d has just ended", s->pid);
-		if (s->t.stop == TRACEE_GROUP || !inspect_pending(s->pid, 0)) /* a signal under way goes first */
-			break;
-		/* Interrupted anew at once it would stop again before the signal: kernel/signal.c, get_signal(). */
-		r = tracee_resume(&s->t, TRACEE_CONT, 0);
-		if (r == 0)
-			r = tracee_wait(&s->t, deadline);
-		if (r == 0 && s->t.stop == TRACEE_SIGNAL)
-			r = tracee_resume(&s->t, TRACEE_CONT, s->t.sig);
-		if (r < 0)
-			return err_set(e, r, "process %d cannot be resumed", s->pid);
-	}
-	/* Not before it stands: it could see its own priority. */
-	if (s->t.stop != TRACEE_RUNNING)
-		prompt_raise(s->pid, &s->prompt);
-	if (s->t.stop == TRACEE_GROUP)
-		return 0;
-	if (s->t.stop == TRACEE_RUNNING)
-		return err_reason(e, REASON_BUSY, -EAGAIN, "process %d gets signals all the time", s->pid);
-	r = capture_step_out(&s->t, s->maps.vdso_start, s->maps.vdso_end, can_step, deadline);
-	if (r < 0)
-		return err_reason(e, REASON_BUSY, r, "process %d reads the clock all the time", s->pid);
-	return 0;
-}
-
 /* The frozen process may differ from the one that was inspected while it ran. */
 static int inspect_frozen(struct shepherd *s, struct err *e)
 {
@@ -200,89 +145,10 @@ static void fill_head(struct shepherd *s, struct image_head *h)
 	h->mm = s->facts.mm;
 	h->vdso_start = s->maps.vdso_start;
 	h->vdso_end = s->maps.vdso_end;
-	h->stopped = s->t.stop == TRACEE_GROUP;
 	h->limit_as = s->facts.limit_as;
 	h->limit_data = s->facts.limit_data;
 	h->limit_stack = s->facts.limit_stack;
 	h->bytes = s->facts.dirty_bytes;
-}
-
-/* Calls that give -EINTR to any stop, signal(7): without a signal they are to be made again. */
-static void mend_interrupted(struct user_regs_struct *regs)
-{
-	const struct sysc_row *row = (int64_t)regs->orig_rax >= 0 ? sysc_row((unsigned)regs->orig_rax) : NULL;
-
-	if (row && (int64_t)regs->rax == -EINTR && row->restart == SYSC_RESTART_NONE && row->cls == SYSC_FORWARD &&
-	    sysc_may_block((unsigned)regs->orig_rax))
-		regs->rax = (uint64_t)-ERESTARTNOINTR_;
-}
-
-/* Facts that only the process itself can be asked for: timers on its CPU time, and segments of its own. The answers go
- * below its stack pointer, beyond the red zone, and what was there is put back. */
-static int ask_frozen(struct shepherd *s, struct err *e)
-{
-	static const struct {
-		unsigned nr;
-		uint64_t which;
-		enum reason reason;
-		const char *what;
-	} asks[] = {
-	    {SYS_getitimer, ITIMER_VIRTUAL, REASON_CPU_TIMER, "a timer on its own CPU time"},
-	    {SYS_getitimer, ITIMER_PROF, REASON_CPU_TIMER, "a profiling timer"},
-	    {SYS_modify_ldt, 0, REASON_LDT, "x86 segments of its own"},
-	};
-	uint64_t at = (s->head.regs.rsp - 512) & ~15ULL, saved[4], answer[4];
-	int r = tracee_read(&s->t, at, saved, sizeof(saved));
-
-	if (r < 0)
-		return 0; /* no stack there: nothing is lost by not asking */
-	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(asks); i++) {
-		int64_t v = 0;
-
-		memset(answer, 0, sizeof(answer));
-		r = tracee_write(&s->t, at, answer, sizeof(answer));
-		if (r == 0)
-			r = tracee_syscall(&s->t, &v, asks[i].nr, asks[i].which, at, sizeof(answer), 0, 0, 0);
-		if (r == 0)
-			r = tracee_read(&s->t, at, answer, sizeof(answer));
-		/* struct itimerval: interval, then the time that is left; modify_ldt: bytes of the table. */
-		if (r == 0 && (asks[i].nr == SYS_getitimer ? v == 0 && (answer[2] || answer[3]) : v > 0))
-			r = err_reason(e, asks[i].reason, -EBUSY, "process %d (%s) stays home: it has %s", s->pid,
-				       s->facts.comm, asks[i].what);
-	}
-	if (tracee_write(&s->t, at, saved, sizeof(saved)) < 0)
-		return err_set(e, -EFAULT, "the stack of process %d cannot be put back", s->pid);
-	return r;
-}
-
-static int take_head(struct shepherd *s, struct err *e)
-{
-	uint64_t deadline = clock_mono_ns() + FREEZE_NS;
-	int64_t brk = 0;
-	int r, asked;
-
-	fill_head(s, &s->head);
-	r = capture_head(&s->t, &s->head, e);
-	if (r < 0)
-		return r;
-	s->head_taken = true;
-	if (s->head.regs.cs != USER_CS)
-		return err_reason(e, REASON_COMPAT, -EBUSY, "process %d runs 32-bit code", s->pid);
-	if (!s->head.stopped)
-		mend_interrupted(&s->head.regs);
-	r = tracee_find_syscall(&s->t, s->maps.vdso_start, s->maps.vdso_end);
-	if (r < 0)
-		return err_reason(e, REASON_NO_VDSO, r, "the vdso of process %d has no system call", s->pid);
-	r = tracee_mask_all(&s->t);
-	if (r == 0)
-		r = tracee_syscall(&s->t, &brk, SYS_brk, 0, 0, 0, 0, 0, 0);
-	asked = r == 0 ? ask_frozen(s, e) : 0;
-	if (r == 0)
-		r = tracee_settle(&s->t, &s->head.regs, deadline);
-	if (r < 0)
-		return err_set(e, r, "process %d cannot be made to say its break: %s", s->pid, strerror(-r));
-	s->head.mm.brk = (uint64_t)brk;
-	return asked;
 }
 
 /* Waits for one answer of the agent that builds; it may be IMAGE_FAIL instead. */
@@ -345,21 +211,32 @@ static int open_pagemap(struct shepherd *s, struct err *e)
 static int announce(struct shepherd *s, struct link *link, struct err *e)
 {
 	_cleanup_close_ int pagemap = open_pagemap(s, e);
-	struct capture c = {.t = &s->t, .maps = &s->maps, .pagemap_fd = pagemap};
-	int r = pagemap < 0 ? pagemap : capture_announce(&c, link, e);
+	struct tracee t;
+	struct capture c = {.t = &t, .maps = &s->maps, .pagemap_fd = pagemap};
+	int r;
 
+	tracee_init(&t, s->pid);
+	r = pagemap < 0 ? pagemap : capture_announce(&c, link, e);
+	tracee_release(&t);
 	return r < 0 ? r : await_built(link, WIRE_IMAGE_AHEAD_DONE, e);
 }
 
 static int send_process(struct shepherd *s, struct link *link, struct err *e)
 {
 	_cleanup_close_ int pagemap = open_pagemap(s, e);
-	struct capture c = {.t = &s->t, .maps = &s->maps, .pagemap_fd = pagemap, .send_vdso = true};
+	struct capture c = {.t = main_tracee(s), .maps = &s->maps, .pagemap_fd = pagemap, .send_vdso = true};
+	struct image_threads threads;
 	int r;
 
 	if (pagemap < 0)
 		return pagemap;
-	r = capture_send(&c, &s->head, link, e);
+	threads.v = calloc(s->threads_n, sizeof(*threads.v));
+	if (!threads.v)
+		return err_set(e, -ENOMEM, "out of memory");
+	for (threads.n = 0; threads.n < s->threads_n; threads.n++)
+		threads.v[threads.n] = s->threads[threads.n]->image;
+	r = capture_send(&c, &s->head, &threads, link, e);
+	free(threads.v);
 	s->move_bytes = c.bytes;
 	if (e && !e->reason && (r == -ECONNRESET || r == -EPIPE))
 		e->reason = REASON_LINK_LOST;
@@ -368,23 +245,25 @@ static int send_process(struct shepherd *s, struct link *link, struct err *e)
 	return r;
 }
 
-/* What the kernel's restart block holds stays with the deputy; the guest will make the call again. */
-static void note_restart(struct shepherd *s)
+/* What the kernel's restart block holds stays with the deputy; the guest's thread will make the call again. */
+static void note_restart(struct deputy *d)
 {
-	const struct user_regs_struct *g = &s->head.regs;
+	const struct user_regs_struct *g = &d->image->regs;
 
-	s->restart.live = (int64_t)g->orig_rax >= 0 && (int64_t)g->rax == -ERESTART_RESTARTBLOCK_;
-	s->restart.nr = (unsigned)g->orig_rax;
-	s->restart.in_scratch = false;
-	memcpy(s->restart.args, (uint64_t[]){g->rdi, g->rsi, g->rdx, g->r10, g->r8, g->r9}, sizeof(s->restart.args));
+	d->restart.live = (int64_t)g->orig_rax >= 0 && (int64_t)g->rax == -ERESTART_RESTARTBLOCK_;
+	d->restart.nr = (unsigned)g->orig_rax;
+	d->restart.in_scratch = false;
+	memcpy(d->restart.args, (uint64_t[]){g->rdi, g->rsi, g->rdx, g->r10, g->r8, g->r9}, sizeof(d->restart.args));
 }
 
 static int leave_frozen(struct shepherd *s, struct link *link, struct err *e)
 {
 	int r = inspect_frozen(s, e);
 
-	if (r == 0)
-		r = take_head(s, e);
+	if (r == 0) {
+		fill_head(s, &s->head);
+		r = freeze_take(s, e);
+	}
 	if (r == 0 && fault_point(FAULT_SHEP_FROZEN) < 0)
 		r = err_reason(e, REASON_FAULT, -EIO, "fault point shep-frozen");
 	if (r == 0)
@@ -394,26 +273,6 @@ static int leave_frozen(struct shepherd *s, struct link *link, struct err *e)
 	if (r == 0 && fault_point(FAULT_SHEP_STARTED) < 0)
 		r = err_reason(e, REASON_FAULT, -EIO, "fault point shep-started");
 	return r;
-}
-
-/* Lets the process go on at home. Once take_head() has been there, its registers are those of the head: ours may be in
- * place. Before that they are its own. */
-static void give_back(struct shepherd *s)
-{
-	struct user_regs_struct regs = s->head.regs;
-	int r = 0;
-
-	prompt_restore(s->pid, &s->prompt);
-	if (s->t.stop == TRACEE_RUNNING || s->t.stop == TRACEE_ENDED)
-		return;
-	if (s->t.stop == TRACEE_SIGNAL && !s->head_taken)
-		r = tracee_detach(&s->t, s->t.sig);
-	else if (!s->head_taken || s->t.stop == TRACEE_EVENT || s->t.stop == TRACEE_GROUP)
-		r = tracee_get_regs(&s->t, &regs);
-	if (r == 0 && s->t.stop != TRACEE_RUNNING)
-		r = tracee_leave(&s->t, &regs, clock_mono_ns() + FREEZE_NS);
-	if (r < 0)
-		log_warn("process %d could not be let go in order", s->pid);
 }
 
 int shepherd_leave_home(struct shepherd *s, const struct wire_helper_move *order, struct err *e)
@@ -434,23 +293,22 @@ int shepherd_leave_home(struct shepherd *s, const struct wire_helper_move *order
 		r = err_reason(e, REASON_FAULT, -EIO, "fault point shep-ahead");
 	if (r < 0)
 		return r;
-	tracee_init(&s->t, s->pid);
-	s->head_taken = false;
-	r = freeze(s, e);
+	r = freeze_process(s, e);
 	if (r == 0)
 		r = leave_frozen(s, link, e);
 	if (r < 0) {
-		give_back(s);
-		tracee_release(&s->t);
+		freeze_give_back(s);
 		return r;
 	}
 	s->link = take_ptr(link);
 	(void)!wire_str_copy(s->host, sizeof(s->host), order->host);
-	note_restart(s);
+	for (size_t i = 0; i < s->threads_n; i++)
+		note_restart(s->threads[i]);
 	r = deputy_make(s, e);
 	if (r < 0)
 		deputy_lost(s, e->text);
-	prompt_restore(s->pid, &s->prompt);
+	for (size_t i = 0; i < s->threads_n; i++)
+		prompt_restore(s->threads[i]->t.pid, &s->threads[i]->prompt);
 	shepherd_watch_link(s);
 	return 0;
 }

@@ -49,12 +49,14 @@ int shepherd_send(struct shepherd *s)
 /* Beyond the end of its file a mapping has no pages: give those before. */
 static int read_pages(struct shepherd *s, uint64_t addr, uint32_t pages, uint8_t *buf, uint32_t *ret_got)
 {
-	if (tracee_read(&s->t, addr, buf, pages * IMAGE_PAGE) == 0) {
+	struct tracee *t = main_tracee(s);
+
+	if (tracee_read(t, addr, buf, pages * IMAGE_PAGE) == 0) {
 		*ret_got = pages;
 		return 0;
 	}
 	for (*ret_got = 0; *ret_got < pages; (*ret_got)++) {
-		if (tracee_read(&s->t, addr + *ret_got * IMAGE_PAGE, buf + *ret_got * IMAGE_PAGE, IMAGE_PAGE) < 0)
+		if (tracee_read(t, addr + *ret_got * IMAGE_PAGE, buf + *ret_got * IMAGE_PAGE, IMAGE_PAGE) < 0)
 			break;
 	}
 	return *ret_got ? 0 : -EFAULT;
@@ -149,6 +151,9 @@ int shepherd_stray_frame(struct shepherd *s, const struct wire_header *h, const 
 	case WIRE_CALL:
 		r = call_refuse(s, body, h->length);
 		break;
+	case WIRE_THREAD_END:
+		r = thread_end(s, body, h->length);
+		break;
 	case WIRE_GUEST_DIED:
 		guest_died(s, body, h->length);
 	default:
@@ -165,13 +170,7 @@ int shepherd_frame(struct shepherd *s, const struct wire_header *h, const uint8_
 		r = shepherd_stray_frame(s, h, body);
 		return r < 0 ? r : r == 0 ? -EPROTO : 0;
 	}
-	r = call_begin(s, body, h->length);
-	if (r == 1) {
-		r = 0;
-		if (!s->call.refused || shepherd_home_now(s)) /* else it waits for the next try */
-			deputy_look(s);
-	}
-	return r;
+	return call_begin(s, body, h->length);
 }
 
 void shepherd_pump(struct shepherd *s)
@@ -196,6 +195,9 @@ void shepherd_pump(struct shepherd *s)
 		if (s->link == link && !link_pending(link))
 			break;
 	}
+	/* Waiting for one of several may have taken the signal that told of another. */
+	if (s->threads_n > 1)
+		deputy_on_event(s);
 	if (shepherd_home_now(s) && s->link)
 		shepherd_come_home(s, s->home_reason);
 }
@@ -238,10 +240,37 @@ void shepherd_watch_link(struct shepherd *s)
 	shepherd_pump(s); /* what came together with STARTED */
 }
 
+/* Brings one deputy to a stop; the guest's thread learns what became of its call. */
+static int still(struct deputy *d, struct err *e)
+{
+	int64_t ret = 0;
+	int r;
+
+	if (d->state != DEPUTY_BUSY) {
+		r = deputy_stop(d);
+		return r < 0 ? r : call_give_back(d);
+	}
+	r = deputy_settle(d, &ret, e);
+	/* Stopping alone makes some calls return -EINTR, signal(7); without a signal they are made again. */
+	if (r == 0 && ret == -EINTR && !d->signal_held)
+		ret = -ERESTARTNOINTR_;
+	if (r == 0 && call_finish(d, ret) < 0)
+		deputy_lost(d->s, "the result cannot be sent");
+	return r;
+}
+
+/* A thread that waits for its call cannot give its image, and so the guest has given none. */
+static bool any_busy(const struct shepherd *s)
+{
+	for (size_t i = 0; i < s->threads_n; i++) {
+		if (s->threads[i]->state == DEPUTY_BUSY)
+			return true;
+	}
+	return false;
+}
+
 int shepherd_freeze_guest(struct shepherd *s, struct err *e)
 {
-	bool busy = s->deputy == DEPUTY_BUSY;
-	int64_t ret = 0;
 	int r;
 
 	s->moving = true;
@@ -252,31 +281,23 @@ int shepherd_freeze_guest(struct shepherd *s, struct err *e)
 	(void)!shepherd_send(s);
 	if (fault_point(FAULT_SHEP_FREEZE_SENT) < 0)
 		deputy_lost(s, "fault point shep-freeze-sent");
-	if (fault_point(FAULT_SHEP_SETTLE) < 0) {
+	if (fault_point(FAULT_SHEP_SETTLE) < 0)
 		r = err_reason(e, REASON_FAULT, -EIO, "fault point shep-settle");
-	} else if (busy) {
-		r = deputy_settle(s, &ret, e);
-		/* Stopping alone makes some calls return -EINTR, signal(7); without a signal they are made again. */
-		if (r == 0 && ret == -EINTR && !s->signal_held)
-			ret = -ERESTARTNOINTR_;
-		if (r == 0 && call_finish(s, ret) < 0)
-			deputy_lost(s, "the result cannot be sent");
-	} else {
-		r = deputy_stop(s);
-		if (r == 0)
-			r = call_give_back(s);
-	}
-	if (r < 0 && e && !e->code)
+	/* Calls that are still on their way are answered by shepherd_stray_frame(). */
+	for (size_t i = 0; r == 0 && i < s->threads_n; i++)
+		r = still(s->threads[i], e);
+	if (r == 0)
+		return 0;
+	if (e && !e->code)
 		(void)err_set(e, r, "the deputy does not stop: %s", strerror(-r));
-	if (r < 0) {
-		/* The guest goes on waiting for its call, as if nothing had been asked. One that was in none has given
-		 * its image meanwhile. */
-		if (!busy)
-			shepherd_drain_image(s);
-		s->moving = false;
-		if (wire_resume_encode(&(struct wire_resume){0}, link_out(s->link)) < 0)
-			deputy_lost(s, "out of memory");
-		(void)!shepherd_send(s);
-	}
+	/* The guest's thread goes on waiting for its call, as if nothing had been asked. */
+	if (!any_busy(s))
+		shepherd_drain_image(s);
+	s->moving = false;
+	if (wire_resume_encode(&(struct wire_resume){0}, link_out(s->link)) < 0)
+		deputy_lost(s, "out of memory");
+	(void)!shepherd_send(s);
+	if (deputy_idle_all(s) < 0)
+		deputy_lost(s, "a deputy cannot be resumed");
 	return r;
 }

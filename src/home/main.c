@@ -49,7 +49,7 @@ static void on_signal(void *arg, int signo)
 
 	if (signo == SIGCHLD)
 		deputy_on_event(s);
-	else if (s->deputy != DEPUTY_NONE)
+	else if (s->away)
 		shepherd_come_home(s, REASON_LEAVING);
 	else
 		_exit(0);
@@ -59,7 +59,7 @@ static void on_order_deadline(void *arg)
 {
 	struct shepherd *s = arg;
 
-	if (s->deputy == DEPUTY_NONE)
+	if (!s->away)
 		shepherd_end(s, HELPER_END_HOME, REASON_TIMEOUT, "no order came for process %d", s->pid);
 }
 
@@ -90,10 +90,7 @@ int main(int argc, char **argv)
 		return 1;
 	}
 	s.start_time = st.start_time;
-	tracee_init(&s.t, s.pid);
 	maps_init(&s.maps);
-	buf_init(&s.segments, 0);
-	buf_init(&s.answer, 0);
 	(void)sigemptyset(&set);
 	(void)sigaddset(&set, SIGCHLD);
 	(void)sigaddset(&set, SIGTERM);

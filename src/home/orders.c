@@ -90,15 +90,16 @@ void shepherd_say_status(struct shepherd *s)
 	s->status_due = false;
 }
 
-void shepherd_say_trace(struct shepherd *s, int64_t ret)
+void shepherd_say_trace(struct deputy *d, int64_t ret)
 {
+	struct shepherd *s = d->s;
 	uint64_t now = clock_mono_ns();
 	char line[1000];
-	struct wire_helper_trace m = {.time_ns = clock_real_ns(), .us = (now - s->call.begun_ns) / NSEC_PER_USEC};
+	struct wire_helper_trace m = {.time_ns = clock_real_ns(), .us = (now - d->call.begun_ns) / NSEC_PER_USEC};
 	struct buf b;
 
-	sysc_decode(s->call.m.nr, s->call.m.args, s->call.m.segments.data, s->call.m.segments.len, ret,
-		    s->answer.len ? buf_head(&s->answer) : NULL, s->answer.len, line, sizeof(line));
+	sysc_decode(d->call.m.nr, d->call.m.args, d->call.m.segments.data, d->call.m.segments.len, ret,
+		    d->answer.len ? buf_head(&d->answer) : NULL, d->answer.len, line, sizeof(line));
 	m.line = wire_str(line);
 	buf_init(&b, MESSAGE_MAX);
 	if (wire_helper_trace_encode(&m, &b) == 0)
@@ -161,7 +162,7 @@ static int move(struct shepherd *s, const uint8_t *body, size_t n)
 	(void)!wire_str_copy(s->home, sizeof(s->home), m.home);
 	if (fault_point(FAULT_SHEP_ORDERED) < 0) {
 		r = err_reason(&e, REASON_FAULT, -EIO, "fault point shep-ordered");
-	} else if (m.dry_run && s->deputy == DEPUTY_NONE) {
+	} else if (m.dry_run && !s->away) {
 		r = shepherd_leave_home(s, &m, &e);
 		s->move_bytes = s->facts.dirty_bytes;
 	} else if (m.dry_run) {
@@ -171,7 +172,7 @@ static int move(struct shepherd *s, const uint8_t *body, size_t n)
 	} else if (!m.host.len) {
 		shepherd_come_home(s, REASON_REQUESTED);
 		return 0;
-	} else if (s->deputy == DEPUTY_NONE) {
+	} else if (!s->away) {
 		r = shepherd_leave_home(s, &m, &e);
 	} else {
 		r = shepherd_go_on(s, &m, &e);
@@ -186,12 +187,12 @@ static int move(struct shepherd *s, const uint8_t *body, size_t n)
 	shepherd_say_moved(s, &e,
 			   m.dry_run ? (ESTIMATE_FIXED_US + s->move_bytes / ESTIMATE_BYTES_PER_US) * NSEC_PER_USEC
 				     : s->freeze_ns);
-	if (s->deputy == DEPUTY_NONE)
+	if (!s->away)
 		shepherd_end(s, HELPER_END_HOME, e.reason, "process %d stays home%s%s", s->pid, e.code ? ": " : "",
 			     e.code ? e.text : "");
 	shepherd_say_status(s);
 	if (shepherd_home_now(s))
-		shepherd_come_home(s, s->signal_held ? REASON_SIGNAL : s->home_reason);
+		shepherd_come_home(s, threads_signal_held(s) ? REASON_SIGNAL : s->home_reason);
 	/* Waiting for one answer may have taken more off the socket. */
 	shepherd_pump(s);
 	return 0;
@@ -214,7 +215,7 @@ static void on_helper(void *arg, int fd, uint32_t events)
 		(void)close(fd);
 		s->helper = -1;
 		s->mig = 0;
-		if (s->deputy == DEPUTY_NONE)
+		if (!s->away)
 			shepherd_end(s, HELPER_END_HOME, REASON_NO_DAEMON, "godwitd went away; process %d stays home",
 				     s->pid);
 		if (!loop_add_timer(s->loop, clock_mono_ns() + RECONNECT_NS, shepherd_connect_helper, s))
@@ -265,7 +266,7 @@ void shepherd_connect_helper(void *arg)
 	}
 	if (s->helper >= 0)
 		return;
-	if (s->deputy == DEPUTY_NONE)
+	if (!s->away)
 		shepherd_end(s, HELPER_END_HOME, REASON_NO_DAEMON, "godwitd cannot be reached");
 	if (!loop_add_timer(s->loop, clock_mono_ns() + RECONNECT_NS, shepherd_connect_helper, s))
 		log_warn("godwitd will not be looked for again: out of memory");

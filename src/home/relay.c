@@ -32,7 +32,7 @@ static int pass_on(struct link *to, const struct wire_header *h, const uint8_t *
 /* Reads the image to its end even when the second link fails: the first must stay usable. */
 static int relay(struct shepherd *s, struct link *to, struct err *e)
 {
-	struct capture c = {.t = &s->t, .maps = &s->maps};
+	struct capture c = {.t = main_tracee(s), .maps = &s->maps};
 	struct wire_header h;
 	const uint8_t *body;
 	struct err lost;
@@ -68,11 +68,11 @@ int shepherd_go_on(struct shepherd *s, const struct wire_helper_move *order, str
 	s->move_bytes = 0;
 	if (r < 0)
 		return r;
-	s->call.lets_signal_in = false;
+	s->lets_signal_in = false;
 	r = shepherd_freeze_guest(s, e);
 	if (r < 0)
 		return r;
-	if (s->call.lets_signal_in) {
+	if (s->lets_signal_in) {
 		/* On the other host it would run on before the signal has come: home is where it can go now. */
 		r = err_reason(e, REASON_SIGNAL, -EAGAIN, "a signal brings process %d home", s->pid);
 		shepherd_say_moved(s, e, 0);
@@ -102,12 +102,12 @@ int shepherd_go_on(struct shepherd *s, const struct wire_helper_move *order, str
 		link_free(from);
 		(void)!wire_str_copy(s->host, sizeof(s->host), order->host);
 		/* What the first host wished for is done; what the guest itself needs it will ask for again. */
-		if (s->again.timer && !s->signal_held)
+		if (s->again.timer && !threads_signal_held(s))
 			s->want_home = false;
 		shepherd_forget_again(s);
 	}
 	/* Held at a signal, or called home meanwhile: then home is next. */
-	if (!s->signal_held && !shepherd_home_now(s) && s->t.stop != TRACEE_RUNNING && deputy_idle(s) < 0)
+	if (!threads_signal_held(s) && !shepherd_home_now(s) && deputy_idle_all(s) < 0)
 		deputy_lost(s, "the deputy cannot be resumed");
 	if (r == 0)
 		shepherd_watch_link(s);

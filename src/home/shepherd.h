@@ -13,6 +13,7 @@
 #ifndef GODWIT_HOME_SHEPHERD_H
 #define GODWIT_HOME_SHEPHERD_H
 
+#include <sched.h>
 #include <sys/epoll.h>
 #include "../base/loop.h"
 #include "../base/prompt.h"
@@ -23,12 +24,13 @@
 #include "../syscalls/syscalls.h"
 
 enum deputy_state {
-	DEPUTY_NONE, /* the process is at home and whole */
+	DEPUTY_NONE, /* not a deputy (yet, or any more) */
 	DEPUTY_IDLE, /* sleeps in pause() */
 	DEPUTY_PARKED, /* held at the end of a call, because the next may follow at once */
 	DEPUTY_BUSY, /* in a call of the guest */
 	DEPUTY_STOPPED, /* stopped by job control; its guest does not run */
 	DEPUTY_HELD, /* held at a signal that has to be delivered at home */
+	DEPUTY_LEAVING, /* ends, as its guest asked */
 	DEPUTY_STATE__MAX
 };
 
@@ -36,27 +38,18 @@ struct shepherd_counts { /* per call number */
 	uint64_t forwarded, brought_home;
 };
 
-struct shepherd {
-	struct loop *loop;
-	const char *run_dir;
-	int helper; /* connection to godwitd, -1 while it is away */
-	struct loop_watch *helper_watch, *link_watch, *park_timer;
-
-	pid_t pid;
-	uint64_t start_time;
+/* One thread of the process. */
+struct deputy {
+	struct shepherd *s;
 	struct tracee t;
-	struct inspect facts;
-	struct image_maps maps; /* at the last departure; its numbers of files hold for life */
-	struct image_head head; /* at the last departure */
-	bool head_taken; /* head.regs are those of this departure */
-	enum deputy_state deputy;
+	struct image_thread *image; /* at the last departure; owned */
+	bool image_taken; /* image->regs are those of this departure */
+	enum deputy_state state;
 	struct user_regs_struct idle_regs;
+	struct loop_watch *park_timer;
+	struct prompt_saved prompt; /* while it is driven step by step */
 
-	char home[65], host[65]; /* host "" = at home */
-	struct link *link; /* to the present host, NULL at home */
-	uint64_t heard_ns, ping_id;
-
-	struct { /* the call that the deputy is in */
+	struct { /* the call that it is in */
 		struct wire_call m; /* segments point into `segments` */
 		uint64_t args[6]; /* as the deputy has them */
 		uint64_t begun_ns;
@@ -65,11 +58,9 @@ struct shepherd {
 		bool not_entered; /* a signal was first: nothing was written */
 		bool refused; /* was not begun; to be told once FREEZE is on its way */
 		bool signal_ignored; /* a signal came that nobody wanted */
-		bool lets_signal_in; /* which is to be handled before it returns */
 	} call;
 	struct buf segments, answer;
 	uint64_t scratch, scratch_size;
-	uint8_t page_buffer[256 * IMAGE_PAGE];
 	uint8_t *local; /* image of the scratch memory */
 	size_t local_size, image_size; /* room; what sysc_place() filled */
 	struct { /* what the kernel's restart block of the deputy holds: the call and its pointers */
@@ -80,18 +71,41 @@ struct shepherd {
 	} restart;
 
 	bool signal_held;
+	bool requeued; /* the held signal waits in the process's own queue, blocked */
 	siginfo_t held;
+};
+
+struct shepherd {
+	struct loop *loop;
+	const char *run_dir;
+	int helper; /* connection to godwitd, -1 while it is away */
+	struct loop_watch *helper_watch, *link_watch;
+
+	pid_t pid;
+	uint64_t start_time;
+	struct deputy **threads; /* [0] is the main thread; none while the process is at home and free */
+	size_t threads_n;
+	struct inspect facts;
+	struct image_maps maps; /* at the last departure; its numbers of files hold for life */
+	struct image_head head; /* at the last departure */
+
+	char home[65], host[65]; /* host "" = at home */
+	struct link *link; /* to the present host, NULL at home */
+	uint64_t heard_ns, ping_id;
+
+	uint8_t page_buffer[256 * IMAGE_PAGE];
+
+	bool away; /* the threads are deputies */
 	bool moving;
+	bool lets_signal_in; /* a call has let a signal in, or raised one, that comes before its return */
 	bool want_home; /* BRING_HOME came, or a signal: as soon as the present step is done */
 	unsigned home_reason, home_nr;
-	bool requeued; /* the held signal waits in the process's own queue, blocked */
 	struct { /* a coming home that failed is tried again: again.c */
 		struct loop_watch *timer; /* NULL: nothing is waited for */
 		unsigned failed;
 		uint64_t since_ns; /* the first failure */
 	} again;
 
-	struct prompt_saved prompt; /* of the process, while it is driven step by step */
 	uint64_t mig; /* of the order under way, 0 = none */
 	uint64_t frozen_ns, order_ns; /* when it began */
 	uint64_t freeze_ns; /* how long the process stood still in the last move */
@@ -109,9 +123,15 @@ void shepherd_connect_helper(void *arg);
 int shepherd_say(struct shepherd *s, struct buf *b); /* sends and releases b */
 void shepherd_say_moved(struct shepherd *s, const struct err *e, uint64_t freeze_ns);
 void shepherd_say_status(struct shepherd *s);
-void shepherd_say_trace(struct shepherd *s, int64_t ret);
+void shepherd_say_trace(struct deputy *d, int64_t ret);
 void shepherd_end(struct shepherd *s, enum helper_end how, unsigned reason, const char *fmt, ...) _printf_(4, 5)
     __attribute__((noreturn));
+
+/* freeze.c: brings the process at home to a stop, and all its threads into the list; on failure it is to be given back
+ * all the same. freeze_take() notes what the image needs of them, and leaves them as they were. */
+int freeze_process(struct shepherd *s, struct err *e) _must_check_;
+int freeze_take(struct shepherd *s, struct err *e) _must_check_;
+void freeze_give_back(struct shepherd *s);
 
 /* leave.c: home to host. 0, or the process goes on at home and e says why. */
 int shepherd_leave_home(struct shepherd *s, const struct wire_helper_move *order, struct err *e) _must_check_;
@@ -123,23 +143,43 @@ int shepherd_start_guest(struct shepherd *s, struct link *link, struct err *e) _
 int shepherd_recv(struct link *link, struct wire_header *h, const uint8_t **body, uint64_t deadline_ns,
 		  struct err *e) _must_check_;
 
+/* threads.c */
+struct deputy *threads_add(struct shepherd *s, pid_t tid); /* NULL: out of memory */
+struct deputy *threads_find(struct shepherd *s, pid_t tid);
+void threads_remove(struct deputy *d); /* frees it */
+void threads_clear(struct shepherd *s);
+bool threads_signal_held(const struct shepherd *s);
+static inline struct tracee *main_tracee(struct shepherd *s)
+{
+	return &s->threads[0]->t;
+}
+/* What makes a task a thread that shares all that threads usually share: clone(2). */
+#define THREAD_FLAGS (CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD)
+/* A thread that a deputy is to make, or that did not come to be on the host. */
+int thread_create(struct deputy *d) _must_check_; /* answers the CALL under way */
+int thread_exit(struct deputy *d, int64_t status) _must_check_;
+int thread_end(struct shepherd *s, const uint8_t *body, size_t n) _must_check_; /* THREAD_END */
+
 /* deputy.c */
-int deputy_make(struct shepherd *s, struct err *e) _must_check_; /* after STARTED: drops memory, becomes idle */
-int deputy_idle(struct shepherd *s) _must_check_; /* from any stop */
-int deputy_stop(struct shepherd *s) _must_check_; /* from idle to a stop; a signal that came is held */
+int deputy_make(struct shepherd *s, struct err *e) _must_check_; /* after STARTED: drops memory, all become idle */
+int deputy_idle(struct deputy *d) _must_check_; /* from any stop */
+int deputy_stop(struct deputy *d) _must_check_; /* from idle to a stop; a signal that came is held */
+int deputy_idle_all(struct shepherd *s) _must_check_; /* those that stand, and have no call to finish */
 void deputy_on_event(struct shepherd *s); /* SIGCHLD */
-void deputy_look(struct shepherd *s); /* acts on the stop that t shows */
+void deputy_look(struct deputy *d); /* acts on the stop that t shows */
 void deputy_lost(struct shepherd *s, const char *why) __attribute__((noreturn)); /* the guest is gone: SIGKILL */
+void process_ended(struct shepherd *s) __attribute__((noreturn));
 void deputy_lost_for(struct shepherd *s, unsigned reason, const char *why) __attribute__((noreturn)); /* not the link */
 /* Ends the call under way by interrupting it; *ret is its result or its restart code. */
-int deputy_settle(struct shepherd *s, int64_t *ret, struct err *e) _must_check_;
+int deputy_settle(struct deputy *d, int64_t *ret, struct err *e) _must_check_;
 
 /* calls.c */
 int call_begin(struct shepherd *s, const uint8_t *body, size_t n) _must_check_;
 int call_refuse(struct shepherd *s, const uint8_t *body, size_t n) _must_check_; /* to be made again elsewhere */
-int call_give_back(struct shepherd *s) _must_check_; /* answers a call that was not begun */
-int call_finish(struct shepherd *s, int64_t ret) _must_check_; /* sends REPLY */
-int call_rerun(struct shepherd *s) _must_check_;
+int call_give_back(struct deputy *d) _must_check_; /* answers a call that was not begun */
+int call_finish(struct deputy *d, int64_t ret) _must_check_; /* sends REPLY */
+int call_answer(struct deputy *d, int64_t ret) _must_check_; /* a REPLY without memory */
+int call_rerun(struct deputy *d) _must_check_;
 
 /* link.c */
 void shepherd_watch_link(struct shepherd *s);

@@ -187,6 +187,7 @@ void builder_release(struct builder *b)
 {
 	maps_release(&b->current);
 	maps_release(&b->target);
+	image_threads_release(&b->threads);
 	maps_release(&b->ahead);
 	free(b->vdso);
 	free(b->batch);
@@ -646,6 +647,21 @@ static int take_vmas(struct builder *b, const uint8_t *body, size_t n, struct er
 	return 0;
 }
 
+static int take_thread(struct builder *b, const uint8_t *body, size_t n, struct err *e)
+{
+	_cleanup_free_ struct image_thread *t = malloc(sizeof(*t));
+	int r = t ? image_thread_decode(t, body, n) : -ENOMEM;
+
+	if (r == 0 && (image_threads_find(&b->threads, t->tid) || (!b->threads.n && t->tid != b->head.pid)))
+		r = -EPROTO;
+	if (r == 0)
+		r = image_threads_add(&b->threads, t);
+	if (r < 0)
+		return err_set(e, r, "a thread of the image cannot be taken: %s", strerror(-r));
+	t = NULL;
+	return 0;
+}
+
 int builder_frame(struct builder *b, const struct wire_header *h, const uint8_t *body, struct err *e)
 {
 	int r;
@@ -667,11 +683,16 @@ int builder_frame(struct builder *b, const struct wire_header *h, const uint8_t 
 		if (image_head_decode(&b->head, body, h->length) < 0)
 			return err_set(e, -EPROTO, "the head of the image is malformed");
 		return 0;
+	case WIRE_IMAGE_THREAD:
+		return b->target.n ? err_set(e, -EPROTO, "a thread of the image comes after its mappings")
+				   : take_thread(b, body, h->length, e);
 	case WIRE_IMAGE_VMAS:
 		return take_vmas(b, body, h->length, e);
 	case WIRE_IMAGE_PAGES:
 	case WIRE_IMAGE_END:
 		b->complete = h->type == WIRE_IMAGE_END;
+		if (!b->threads.n)
+			return err_set(e, -EPROTO, "the image has no thread");
 		r = b->laid_out || (b->laid_out = laid_out_ahead(b)) ? 0 : lay_out(b, e);
 		if (r == 0 && h->type == WIRE_IMAGE_PAGES)
 			r = take_pages(b, body, h->length, e);
@@ -745,13 +766,47 @@ static int finish_deputy(struct builder *b, struct err *e)
 
 int builder_finish(struct builder *b, struct err *e)
 {
-	int r = b->fresh ? finish_fresh(b, e) : finish_deputy(b, e);
+	return b->fresh ? finish_fresh(b, e) : finish_deputy(b, e);
+}
 
-	if (r == 0 && b->head.rseq.ptr)
-		r = builder_call(b, e, "registering the restartable sequence", SYS_rseq, b->head.rseq.ptr,
-				 b->head.rseq.len, 0, b->head.rseq.sig, 0, 0);
+int builder_finish_thread(struct builder *b, struct tracee *t, const struct image_thread *image, struct err *e)
+{
+	const struct {
+		const char *what;
+		unsigned nr;
+		bool wanted;
+		uint64_t args[4];
+	} calls[] = {
+	    {"setting the robust list",
+	     SYS_set_robust_list,
+	     image->robust_len != 0,
+	     {image->robust_ptr, image->robust_len}},
+	    {"setting the tid address", SYS_set_tid_address, image->tid_address != 0, {image->tid_address}},
+	    {"registering the restartable sequence",
+	     SYS_rseq,
+	     image->rseq.ptr != 0,
+	     {image->rseq.ptr, image->rseq.len, 0, image->rseq.sig}},
+	};
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(calls); i++) {
+		const uint64_t *a = calls[i].args;
+		int64_t v = 0;
+
+		if (!calls[i].wanted)
+			continue;
+		if (b->fresh && t == b->t) { /* with the others that wait for builder_run() */
+			r = builder_call(b, e, calls[i].what, calls[i].nr, a[0], a[1], a[2], a[3], 0, 0);
+			continue;
+		}
+		r = tracee_syscall(t, &v, calls[i].nr, a[0], a[1], a[2], a[3], 0, 0);
+		if (r == 0 && v < 0 && v > -4096)
+			r = (int)v;
+		if (r < 0)
+			return err_set(e, r, "%s: %s", calls[i].what, strerror(-r));
+	}
 	if (r == 0) {
-		r = cpu_set_xstate(b->t, b->head.xstate, b->head.xstate_len, &b->head.cpu);
+		r = cpu_set_xstate(t, image->xstate, image->xstate_len, &b->head.cpu);
 		if (r < 0)
 			(void)err_set(e, r, "setting the extended registers: %s", strerror(-r));
 	}

@@ -17,17 +17,34 @@
 #include "x86_64/cpu.h"
 #include "x86_64/vdso.h"
 
-/* Everything of an image but its mappings and pages. */
+/* What each thread has of its own. */
+struct image_thread {
+	pid_t tid; /* as the process sees it */
+	struct user_regs_struct regs;
+	uint8_t xstate[XSTATE_MAX];
+	size_t xstate_len;
+	struct cpu_rseq rseq;
+	uint64_t robust_ptr, robust_len; /* set_robust_list(2) */
+	uint64_t tid_address; /* set_tid_address(2); 0: nothing to set */
+};
+
+/* v[0] is the main thread. */
+struct image_threads {
+	struct image_thread **v;
+	size_t n;
+};
+/* The list owns the thread on success. -ENOMEM, -E2BIG. */
+int image_threads_add(struct image_threads *l, struct image_thread *t) _must_check_;
+void image_threads_release(struct image_threads *l); /* frees the threads, too */
+struct image_thread *image_threads_find(const struct image_threads *l, pid_t tid);
+
+/* What the threads share, but for the mappings and pages. */
 struct image_head {
 	pid_t pid;
 	char comm[16];
 	uint64_t personality;
 	struct image_mm mm;
-	struct user_regs_struct regs;
-	uint8_t xstate[XSTATE_MAX];
-	size_t xstate_len;
 	struct cpu_layout cpu;
-	struct cpu_rseq rseq;
 	uint64_t vdso_start, vdso_end;
 	bool stopped;
 	uint64_t limit_as, limit_data, limit_stack;
@@ -37,6 +54,9 @@ struct image_head {
 /* Encodes IMAGE_BEGIN into out, or reads it. */
 int image_head_encode(const struct image_head *h, struct buf *out) _must_check_;
 int image_head_decode(struct image_head *ret, const uint8_t *body, size_t n) _must_check_;
+/* The same for IMAGE_THREAD. */
+int image_thread_encode(const struct image_thread *t, struct buf *out) _must_check_;
+int image_thread_decode(struct image_thread *ret, const uint8_t *body, size_t n) _must_check_;
 
 /* Offsets in the memfd of a guest: the file's number above, the place in the file below. There is no file 0: the first
  * VDSO_STUB_SIZE bytes are the stub, and what stands in for home's vvar lies before the first file. */
@@ -48,6 +68,7 @@ struct builder {
 	struct tracee *t;
 	bool fresh;
 	struct image_head head;
+	struct image_threads threads;
 	struct image_maps current; /* of the task; for a deputy numbered like the image */
 	struct image_maps target;
 	struct image_maps ahead; /* fresh only: laid out before the process stood still; empty: nothing was */
@@ -87,9 +108,11 @@ int builder_run(struct builder *b, struct err *e) _must_check_;
 #define BUILD_DATA_SIZE 0x1000
 int builder_data(struct builder *b, size_t at, const void *p, size_t n, uint64_t *ret) _must_check_;
 
-/* After the image: memory-manager fields, rseq, name, extended state. On a fresh task the calls wait for builder_run().
- */
+/* After the image: memory-manager fields, name. On a fresh task the calls wait for builder_run(). */
 int builder_finish(struct builder *b, struct err *e) _must_check_;
+/* Gives a stopped task, all of whose signals are blocked, what is a thread's own, but for the registers. */
+int builder_finish_thread(struct builder *b, struct tracee *t, const struct image_thread *image,
+			  struct err *e) _must_check_;
 /* Fresh: unmaps the stub; afterwards only registers can be set. */
 int builder_drop_stub(struct builder *b) _must_check_;
 

@@ -6,6 +6,8 @@
 #include <inttypes.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "../base/clock.h"
 #include "pages.h"
@@ -54,22 +56,27 @@ int capture_step_out(struct tracee *t, uint64_t start, uint64_t end, bool can_st
 	return -EAGAIN;
 }
 
-int capture_head(struct tracee *t, struct image_head *h, struct err *e)
+int capture_thread(struct tracee *t, struct image_thread *ret, struct err *e)
 {
+	size_t len = 0;
+	void *robust = NULL;
 	ssize_t n;
-	int r = tracee_get_regs(t, &h->regs);
+	int r = tracee_get_regs(t, &ret->regs);
 
 	if (r == 0)
-		r = cpu_get_rseq(t, &h->rseq);
+		r = cpu_get_rseq(t, &ret->rseq);
 	if (r == 0)
-		r = cpu_rseq_abort(t, &h->rseq, &h->regs);
+		r = cpu_rseq_abort(t, &ret->rseq, &ret->regs);
 	if (r < 0)
 		return err_set(e, r, "the registers cannot be read: %s", strerror(-r));
-	n = cpu_get_xstate(t, h->xstate);
+	n = cpu_get_xstate(t, ret->xstate);
 	if (n < 0)
 		return err_set(e, (int)n, "the extended registers cannot be read: %s", strerror((int)-n));
-	h->xstate_len = (size_t)n;
-	cpu_layout_here(&h->cpu);
+	ret->xstate_len = (size_t)n;
+	if (syscall(SYS_get_robust_list, t->pid, &robust, &len) == 0) {
+		ret->robust_ptr = (uintptr_t)robust;
+		ret->robust_len = len;
+	}
 	return 0;
 }
 
@@ -222,7 +229,8 @@ int capture_send_range(struct capture *c, uint64_t start, uint64_t end, struct l
 	return batch ? send_pages(&s, start, (end - start) / IMAGE_PAGE) : err_set(e, -ENOMEM, "out of memory");
 }
 
-int capture_send(struct capture *c, const struct image_head *h, struct link *link, struct err *e)
+int capture_send(struct capture *c, struct image_head *h, const struct image_threads *threads, struct link *link,
+		 struct err *e)
 {
 	_cleanup_free_ uint8_t *batch = malloc(BATCH_PAGES * IMAGE_PAGE);
 	struct send_ctx s = {.c = c, .link = link, .e = e, .batch = batch};
@@ -231,7 +239,10 @@ int capture_send(struct capture *c, const struct image_head *h, struct link *lin
 
 	if (!batch)
 		return err_set(e, -ENOMEM, "out of memory");
+	cpu_layout_here(&h->cpu);
 	r = image_head_encode(h, link_out(link));
+	for (size_t i = 0; r == 0 && i < threads->n; i++)
+		r = image_thread_encode(threads->v[i], link_out(link));
 	if (r < 0)
 		return err_set(e, r, "the image cannot be queued: %s", strerror(-r));
 	r = send_vmas(c, link, e);

@@ -23,8 +23,9 @@ struct capture {
  * says so by can_step; otherwise the task is let run and stopped again until it is outside. -EAGAIN when it stays. */
 int capture_step_out(struct tracee *t, uint64_t start, uint64_t end, bool can_step, uint64_t deadline_ns) _must_check_;
 
-/* Registers, extended state, rseq of the stopped task into h; a running restartable sequence is aborted. */
-int capture_head(struct tracee *t, struct image_head *h, struct err *e) _must_check_;
+/* Registers, extended state, rseq and robust list of the stopped task into ret; a running restartable sequence is
+ * aborted. */
+int capture_thread(struct tracee *t, struct image_thread *ret, struct err *e) _must_check_;
 
 /* While the task still runs: sends its mappings, and in IMAGE_AHEAD where most of its pages are, so that the target can
  * lay out and have memory ready before the freeze. Whatever changes afterwards costs only time. */
@@ -32,8 +33,9 @@ int capture_announce(struct capture *c, struct link *link, struct err *e) _must_
 
 /* A receiver that takes nothing for 30 s is given up; how long the whole takes depends on size and line.
  *
- * Sends IMAGE_BEGIN, all mappings but scratch ones, all pages that must travel, IMAGE_END. */
-int capture_send(struct capture *c, const struct image_head *h, struct link *link, struct err *e) _must_check_;
+ * Sends IMAGE_BEGIN, all threads, all mappings but scratch ones, all pages that must travel, IMAGE_END. */
+int capture_send(struct capture *c, struct image_head *h, const struct image_threads *threads, struct link *link,
+		 struct err *e) _must_check_;
 /* Sends only the pages of one range, all of them (the vdso, for an image that is passed on). */
 int capture_send_range(struct capture *c, uint64_t start, uint64_t end, struct link *link, struct err *e) _must_check_;
 

@@ -12,12 +12,7 @@ int image_head_encode(const struct image_head *h, struct buf *out)
 	    .comm = wire_str(h->comm),
 	    .personality = h->personality,
 	    .mm = {(const void *)&h->mm, sizeof(h->mm)},
-	    .regs = {(const void *)&h->regs, sizeof(h->regs)},
-	    .xstate = {h->xstate, h->xstate_len},
 	    .xlayout = {(const void *)&h->cpu, sizeof(h->cpu)},
-	    .rseq_ptr = h->rseq.ptr,
-	    .rseq_len = h->rseq.len,
-	    .rseq_sig = h->rseq.sig,
 	    .vdso_start = h->vdso_start,
 	    .vdso_end = h->vdso_end,
 	    .stopped = h->stopped,
@@ -37,19 +32,14 @@ int image_head_decode(struct image_head *ret, const uint8_t *body, size_t n)
 
 	if (r < 0)
 		return r;
-	if (m.mm.len != sizeof(ret->mm) || m.regs.len != sizeof(ret->regs) || m.xlayout.len != sizeof(ret->cpu) ||
-	    m.xstate.len > XSTATE_MAX || m.comm.len >= sizeof(ret->comm))
+	if (m.mm.len != sizeof(ret->mm) || m.xlayout.len != sizeof(ret->cpu) || m.comm.len >= sizeof(ret->comm))
 		return -EPROTO;
 	memset(ret, 0, sizeof(*ret));
 	ret->pid = (pid_t)m.pid;
 	memcpy(ret->comm, m.comm.data, m.comm.len);
 	ret->personality = m.personality;
 	memcpy(&ret->mm, m.mm.data, sizeof(ret->mm));
-	memcpy(&ret->regs, m.regs.data, sizeof(ret->regs));
-	memcpy(ret->xstate, m.xstate.data, m.xstate.len);
-	ret->xstate_len = m.xstate.len;
 	memcpy(&ret->cpu, m.xlayout.data, sizeof(ret->cpu));
-	ret->rseq = (struct cpu_rseq){.ptr = m.rseq_ptr, .len = m.rseq_len, .sig = m.rseq_sig};
 	ret->vdso_start = m.vdso_start;
 	ret->vdso_end = m.vdso_end;
 	ret->stopped = m.stopped;

@@ -15,6 +15,7 @@
 #include "../base/err.h"
 
 #define IMAGE_PAGE 4096ULL
+#define IMAGE_THREADS_MAX 1024 /* of a process that moves */
 /* User addresses end here (47 bits); what lies above is the kernel's, also [vsyscall]. */
 #define IMAGE_TASK_END 0x7ffffffff000ULL
 

@@ -16,7 +16,8 @@
 #include "../wire/reasons.h"
 #include "pages.h"
 
-#define PF_KTHREAD_ 0x00200000
+#define PF_KTHREAD_ 0x00200000 /* linux/sched.h */
+#define PF_EXITING_ 0x00000004
 
 static void add(struct inspect *x, enum reason reason, const char *fmt, ...) _printf_(3, 4);
 static void add(struct inspect *x, enum reason reason, const char *fmt, ...)
@@ -98,13 +99,14 @@ static void check_status(struct inspect *x, const char *text, pid_t pid)
 
 	take_signals(x, text);
 	x->inner_pid = pid;
-	if (number(text, "Threads", 10) > 1)
-		add(x, REASON_THREADS, "it has %" PRIu64 " threads", number(text, "Threads", 10));
 	if (number(text, "TracerPid", 10))
 		add(x, REASON_TRACED, "process %" PRIu64 " traces it", number(text, "TracerPid", 10));
 	if (number(text, "Seccomp", 10))
 		add(x, REASON_SECCOMP, "it has a system-call filter of its own");
-	if (x->state == 'Z' || x->state == 'X')
+	x->threads = number(text, "Threads", 10);
+	if (x->state == 'Z' && x->threads > 1)
+		add(x, REASON_THREADS, "its main thread has ended, but others go on");
+	else if (x->state == 'Z' || x->state == 'X')
 		add(x, REASON_ZOMBIE, "it has already ended and waits for its parent");
 	if (x->state == 'D')
 		add(x, REASON_UNINTERRUPTIBLE, "it waits in the kernel and cannot be stopped now");
@@ -120,6 +122,12 @@ static void check_status(struct inspect *x, const char *text, pid_t pid)
 		    x->inner_pid);
 }
 
+static void check_policy(struct inspect *x, const struct proc_stat *st)
+{
+	if (st->policy != 0 && st->policy != 3 && st->policy != 5) /* other, batch, idle */
+		add(x, REASON_REALTIME, "it has real-time scheduling policy %u", st->policy);
+}
+
 static void check_stat(struct inspect *x, const struct proc_stat *st)
 {
 	(void)snprintf(x->comm, sizeof(x->comm), "%s", st->comm);
@@ -127,8 +135,7 @@ static void check_stat(struct inspect *x, const struct proc_stat *st)
 		add(x, REASON_KERNEL_THREAD, "it is a kernel thread");
 	if (st->pid == 1)
 		add(x, REASON_INIT, "it is the init process");
-	if (st->policy != 0 && st->policy != 3 && st->policy != 5) /* other, batch, idle */
-		add(x, REASON_REALTIME, "it has real-time scheduling policy %u", st->policy);
+	check_policy(x, st);
 	x->mm = (struct image_mm){
 	    .start_code = st->start_code,
 	    .end_code = st->end_code,
@@ -177,6 +184,88 @@ static void check_maps(struct inspect *x, const struct image_maps *m)
 	}
 	if (!m->vdso_start)
 		add(x, REASON_NO_VDSO, "it has no vdso or has unmapped it");
+}
+
+ssize_t inspect_threads(pid_t pid, pid_t **ret)
+{
+	_cleanup_closedir_ DIR *dir = NULL;
+	_cleanup_free_ pid_t *v = NULL;
+	size_t n = 0, cap = 0;
+	char path[40];
+	struct dirent *d;
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/task", pid);
+	dir = opendir(path);
+	if (!dir)
+		return errno == ENOENT ? -ESRCH : -errno;
+	while ((d = readdir(dir))) { /* in the order of their making: fs/proc/base.c, first_tid() */
+		pid_t tid = (pid_t)strtol(d->d_name, NULL, 10);
+
+		if (tid <= 0)
+			continue;
+		if (n == cap) {
+			pid_t *bigger = reallocarray(v, cap + 64, sizeof(*v));
+
+			if (!bigger)
+				return -ENOMEM;
+			v = bigger;
+			cap += 64;
+		}
+		v[n++] = tid;
+	}
+	if (!n)
+		return -ESRCH;
+	*ret = take_ptr(v);
+	return (ssize_t)n;
+}
+
+/* The deputy's threads run calls for the guest's: what one thread has of its own must not make a difference. */
+static void check_thread(struct inspect *x, pid_t pid, pid_t tid, const char *main_status)
+{
+	static const char *const same[] = {"Uid", "Gid", "CapEff", "CapPrm", "NoNewPrivs"};
+	static const struct {
+		int type;
+		const char *what;
+	} shared[] = {{KCMP_FILES, "descriptors"}, {KCMP_FS, "working directory"}};
+	struct proc_stat st;
+	char text[4096];
+
+	if (read_status(tid, text, sizeof(text)) < 0 || proc_read_stat(tid, &st) < 0 || (st.flags & PF_EXITING_))
+		return; /* ends just now, and has given back what it shared */
+	if (number(text, "TracerPid", 10))
+		add(x, REASON_TRACED, "process %" PRIu64 " traces it", number(text, "TracerPid", 10));
+	if (number(text, "Seccomp", 10))
+		add(x, REASON_SECCOMP, "it has a system-call filter of its own");
+	for (size_t i = 0; i < ARRAY_SIZE(same); i++) {
+		const char *a = field(main_status, same[i]), *b = field(text, same[i]);
+
+		if (a && b && (strcspn(a, "\n") != strcspn(b, "\n") || strncmp(a, b, strcspn(a, "\n")) != 0))
+			add(x, REASON_THREADS, "its thread %d has credentials of its own", tid);
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(shared); i++) {
+		if (syscall(SYS_kcmp, pid, tid, shared[i].type, 0UL, 0UL) > 0)
+			add(x, REASON_THREADS, "its thread %d has its own %s", tid, shared[i].what);
+	}
+	check_policy(x, &st);
+}
+
+static void check_threads(struct inspect *x, pid_t pid)
+{
+	_cleanup_free_ pid_t *v = NULL;
+	char text[4096];
+	ssize_t n;
+
+	if (x->threads < 2 || x->state == 'Z')
+		return;
+	if (x->threads > IMAGE_THREADS_MAX) {
+		add(x, REASON_THREADS, "it has %zu threads; up to %d move", x->threads, IMAGE_THREADS_MAX);
+		return;
+	}
+	n = inspect_threads(pid, &v);
+	if (n < 0 || read_status(pid, text, sizeof(text)) < 0)
+		return;
+	for (ssize_t i = 1; i < n; i++)
+		check_thread(x, pid, v[i], text);
 }
 
 /* Descriptors whose working is tied to the memory or the CPU of the process. */
@@ -304,6 +393,7 @@ int inspect_process(pid_t pid, struct inspect *ret, struct image_maps *maps, str
 	r = check_descriptors(ret, pid);
 	if (r < 0)
 		return err_set(e, r, "the descriptors of process %d cannot be read: %s", pid, strerror(-r));
+	check_threads(ret, pid);
 	check_timers(ret, pid);
 	check_vm_shared(ret, pid, st.ppid);
 	estimate_dirty(ret, pid, maps);

@@ -22,6 +22,7 @@ struct inspect {
 	char comm[64];
 	char state; /* letter of /proc/PID/stat */
 	pid_t inner_pid; /* the pid that the process sees itself */
+	size_t threads;
 	uint64_t sig_blocked, sig_ignored, sig_caught; /* bit n-1 is signal n */
 	uint64_t limit_as, limit_data, limit_stack, limit_core; /* bytes, RLIM_INFINITY as ~0 */
 	uint64_t personality;
@@ -37,5 +38,8 @@ int inspect_signals(pid_t pid, struct inspect *ret) _must_check_;
 
 /* Does a signal wait to be delivered to the process? sig 0: any that it does not block. False when it is gone. */
 bool inspect_pending(pid_t pid, int sig);
+
+/* Lists the threads of a process, the main one first. *ret is to be freed. Their number, or -ESRCH, -ENOMEM. */
+ssize_t inspect_threads(pid_t pid, pid_t **ret) _must_check_;
 
 #endif

@@ -14,13 +14,22 @@
 
 #include "../base/clock.h"
 
-#define TRACEE_OPTIONS PTRACE_O_TRACESYSGOOD
+#define TRACEE_OPTIONS (PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACECLONE | PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK)
 #define KERNEL_SIGSET_BYTES 8
 #define LOOK_NS (5 * (long)NSEC_PER_MSEC)
 
 void tracee_init(struct tracee *t, pid_t pid)
 {
 	*t = (struct tracee){.pid = pid, .stop = TRACEE_RUNNING, .mem_fd = -1};
+}
+
+void tracee_init_child(struct tracee *t, pid_t pid, const struct tracee *parent)
+{
+	tracee_init(t, pid);
+	t->syscall_ip = parent->syscall_ip;
+	/* It begins with its maker's mask, and what that one gets back is its own, too. */
+	t->masked = parent->masked;
+	t->saved_mask = parent->saved_mask;
 }
 
 void tracee_release(struct tracee *t)
@@ -54,6 +63,11 @@ int tracee_interrupt(struct tracee *t)
 	return request(PTRACE_INTERRUPT, t, 0, 0);
 }
 
+static bool is_clone(int event)
+{
+	return event == PTRACE_EVENT_CLONE || event == PTRACE_EVENT_FORK || event == PTRACE_EVENT_VFORK;
+}
+
 /* Turns a status of waitpid(2) into what happened. ptrace(2) lists the cases. */
 static void classify(struct tracee *t, int status)
 {
@@ -66,6 +80,14 @@ static void classify(struct tracee *t, int status)
 		return;
 	}
 	sig = WSTOPSIG(status);
+	if (is_clone(status >> 16)) {
+		unsigned long child = 0;
+
+		(void)request(PTRACE_GETEVENTMSG, t, 0, (uintptr_t)&child);
+		t->child = (pid_t)child;
+		t->stop = TRACEE_CLONE;
+		return; /* still inside the call */
+	}
 	if (status >> 16 == PTRACE_EVENT_STOP) {
 		t->stop = sig == SIGTRAP ? TRACEE_EVENT : TRACEE_GROUP;
 		t->sig = sig == SIGTRAP ? 0 : sig;
@@ -199,7 +221,7 @@ static int to_syscall_stop(struct tracee *t, enum tracee_stop wanted, uint64_t d
 			return 0;
 		if (t->stop == TRACEE_ENDED)
 			return -ESRCH;
-		if (t->stop != TRACEE_EVENT && t->stop != TRACEE_GROUP)
+		if (t->stop != TRACEE_EVENT && t->stop != TRACEE_GROUP && t->stop != TRACEE_CLONE)
 			return -EPROTO;
 	}
 }

@@ -25,6 +25,7 @@ enum tracee_stop {
 	TRACEE_ENTER, /* at the entry of a call */
 	TRACEE_EXIT, /* at its end */
 	TRACEE_STEP, /* one instruction further */
+	TRACEE_CLONE, /* has made a new task, which is traced and stops by itself; its pid is in `child` */
 	TRACEE_ENDED, /* exited or killed: status as from waitpid(2); reaped */
 };
 
@@ -34,6 +35,7 @@ struct tracee {
 	int sig;
 	int status;
 	siginfo_t info;
+	pid_t child; /* the last one made */
 	bool entered; /* the next syscall stop is the exit */
 	uint64_t syscall_ip; /* address of a `syscall` instruction in the task, 0 = not known yet */
 	int mem_fd; /* /proc/PID/mem, -1 until needed */
@@ -42,9 +44,11 @@ struct tracee {
 };
 
 void tracee_init(struct tracee *t, pid_t pid);
+/* The same for a task that a traced one has made (TRACEE_CLONE): it is traced from its birth. */
+void tracee_init_child(struct tracee *t, pid_t pid, const struct tracee *parent);
 void tracee_release(struct tracee *t); /* closes the fd; does not detach */
 
-/* PTRACE_SEIZE with TRACESYSGOOD. The task keeps running. -ESRCH, -EPERM (also when traced by another). */
+/* PTRACE_SEIZE; tasks that it makes are traced too. It keeps running. -ESRCH, -EPERM (also when traced by another). */
 int tracee_seize(struct tracee *t, struct err *e) _must_check_;
 /* From now on the task is killed when the tracer dies (on), or is let go (off). Task must be stopped. */
 int tracee_exitkill(struct tracee *t, bool on) _must_check_;

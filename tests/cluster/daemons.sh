@@ -24,6 +24,14 @@ cleanup()
 		echo "FAILED; the logs of the daemons:"
 		tail -n 25 "$tmp"/*/log
 	fi
+	# A launcher that was killed could not remove its group: src/launch/group.c.
+	for run in "$tmp"/*/run; do
+		for dir in /sys/fs/cgroup/memory /sys/fs/cgroup; do
+			# shellcheck disable=SC2016 # expanded by the inner shell
+			timeout 10 sh -c 'while [ -d "$1" ] && ! rmdir "$1" 2>/dev/null; do :; done' sh \
+				"$dir/godwit-guests-$(printf %x "$(stat -c %i "$run" 2>/dev/null || echo 0)")" || :
+		done
+	done
 	rm -rf "$tmp"
 }
 trap cleanup EXIT

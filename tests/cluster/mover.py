@@ -7,7 +7,7 @@ Asserts that none is lost, doubled or wrong: the watcher finds each cookie in ex
 and each program's output is that of a run that was not moved.
 
   mover.py [--seed N]      GODWIT_MOVES=N (1000), GODWIT_MOVE_SECONDS=N (400): whichever comes first must be the moves,
-which takes about 40 s on a machine that does nothing else
+which takes about 40 s on a machine that does nothing else. GODWIT_MOVE_PROGRAMS="NAME...": only these; GODWIT_MOVE_AT_ONCE=N (6) of them
 """
 import collections
 import os
@@ -19,11 +19,13 @@ import promises
 
 MOVES = int(os.environ.get('GODWIT_MOVES', '1000'))
 SECONDS = int(os.environ.get('GODWIT_MOVE_SECONDS', '400'))
-AT_ONCE = 6
+AT_ONCE = int(os.environ.get('GODWIT_MOVE_AT_ONCE', '6'))
 # Without children: a cookie is in one process then. Not execs: it throws its memory away all the time.
 PROGRAMS = ['cpu', 'memory', 'files', 'timers', 'events', 'tls', 'clock', 'simd', 'x87', 'masks', 'jumps', 'segments',
             'interrupted', 'static', 'stack', 'ticks', 'steady', 'identity', 'altstack', 'sleeper',
-            'places', 'reader']
+            'places', 'reader', 'threads', 'mutexes', 'barriers', 'robust', 'cancel', 'thread-pipes', 'thread-ids',
+            'thread-timeouts', 'thread-signals']
+PROGRAMS = os.environ.get('GODWIT_MOVE_PROGRAMS', ' '.join(PROGRAMS)).split()
 PAUSE_EVERY = 50
 MOVE_DEADLINE = 120
 

@@ -46,7 +46,7 @@ static int give_ahead(struct builder *to)
 
 static int give_begin(struct builder *to)
 {
-	struct image_head h = {.pid = 5, .xstate_len = 576};
+	struct image_head h = {.pid = 5};
 	struct buf b;
 
 	buf_init(&b, 0);
