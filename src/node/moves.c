@@ -539,6 +539,9 @@ struct move *move_start(struct node *n, struct tracked *t, const char *to, bool 
 		p = target(n, to, e);
 		if (!p)
 			return NULL;
+		/* A person's order does not wait for the pause after a failed connection: the node may be back. */
+		if (cause == MOVE_BY_HAND)
+			p->not_before_ns = 0;
 	}
 	m = calloc(1, sizeof(*m));
 	if (!m) {

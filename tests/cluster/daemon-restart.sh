@@ -81,7 +81,8 @@ for point in $points; do
 	attempt "$point" kill
 	node=$(node_of "$point")
 	if [ -n "$node" ]; then
-		until_ "$node" Status '{}' "r['pid'] != ${daemon[$node]}" >"$work/said" 2>&1 || bad "$point:kill: the point was not passed"
+		until_ "$node" Status '{}' "r['pid'] != ${daemon[$node]}" >"$work/said" 2>&1 ||
+			bad "$point:kill: the point was not passed: $(cat "$work/moved")"
 	fi
 	fault ""
 	ready "$point:kill"

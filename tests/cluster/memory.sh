@@ -80,6 +80,7 @@ wait_for "the control group is gone" 60 no_groups
 echo "# a guest in the way of the owner"
 grow second n1 60 60
 second=$pid
+expect_soon "n2 has memory again" n2 Status '{}' 'r["free"] > 100 << 20'
 says "away" 0 "n1 -> n2" migrate "$second" n2
 grow mine n2 10 180
 : >"$work/mine/go"
@@ -92,6 +93,7 @@ let_end mine
 echo "# a guest that nobody could stop in time"
 # shellcheck disable=SC2016 # perl's own variables
 start bomb n1 perl -e 'my ($w, @x) = @ARGV; 1 until -e "$w/go"; push @x, "x" x 4e6 for 1 .. 250; open my $f, ">", "$w/full"; 1 until -e "$w/stop"' "$work/bomb"
+expect_soon "n2 has memory again" n2 Status '{}' 'r["free"] > 100 << 20'
 says "away" 0 "n1 -> n2" migrate "$pid" n2
 : >"$work/bomb/go"
 ended_or_home() { [ -s "$work/bomb/status" ] || [ "$(place n1 "$pid")" = n1 ]; }
