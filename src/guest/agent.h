@@ -156,7 +156,7 @@ void agent_clock_init(struct agent *a);
 void agent_clock_sample(struct agent *a, uint64_t mono, uint64_t real, uint64_t boot);
 /* Home itself has answered a clock_gettime(): what is answered here is not to fall behind it. */
 void agent_clock_told(struct agent *a, const uint64_t args[6]);
-/* Answers clock_gettime, gettimeofday or time; -ENOSYS when the clock is not ours to answer. */
+/* Answers clock_gettime or gettimeofday; -ENOSYS when the clock is not ours to answer. */
 int agent_clock_call(struct agent *a, unsigned nr, const uint64_t args[6], int64_t *ret) _must_check_;
 
 /* memory.c: guest memory, made present first */

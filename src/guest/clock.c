@@ -240,11 +240,6 @@ int agent_clock_call(struct agent *a, unsigned nr, const uint64_t args[6], int64
 		    (args[1] && agent_mem_write(a, args[1], zone, sizeof(zone)) < 0))
 			*ret = -EFAULT;
 		return 0;
-	case SYS_time:
-		*ret = pair[0];
-		if (at && agent_mem_write(a, at, pair, sizeof(pair[0])) < 0)
-			*ret = -EFAULT;
-		return 0;
 	default:
 		return -ENOSYS;
 	}

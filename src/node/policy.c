@@ -25,7 +25,8 @@ static void config_fill(const struct node *n, struct policy_config *c)
 				    .seed = random_id(),
 				    .cpus_milli = n->sampler.cpus_milli ? n->sampler.cpus_milli : 1000,
 				    .speed = n->speed ? n->speed : POLICY_SPEED_STANDARD,
-				    .mem_total = n->sampler.mem_total};
+				    .mem_total = n->sampler.mem_total,
+				    .mem_free = n->sampler.mem_free};
 	policy_params_init(&c->params);
 	text_copy(c->name, sizeof(c->name), n->name);
 	text_copy(c->address, sizeof(c->address), n->address);

@@ -119,6 +119,7 @@ int policy_new(const struct policy_limits *limits, const struct policy_config *c
 	p->hash_seed = draw(p);
 	p->next_gossip = now_ns;
 	p->self.incarnation = config->incarnation;
+	p->self.mem_free = config->mem_free; /* configure() bounds it */
 	p->self.state = POLICY_UP;
 	memcpy(p->self.name, config->name, sizeof(p->self.name));
 	(void)configure(p, config); /* was checked above */

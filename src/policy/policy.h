@@ -136,6 +136,7 @@ struct policy_config {
 	uint64_t seed; /* of the luck; at the start only */
 	uint32_t cpus_milli, speed;
 	uint64_t mem_total;
+	uint64_t mem_free; /* at the start only */
 };
 
 struct policy_sample {

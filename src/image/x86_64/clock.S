@@ -89,20 +89,6 @@ vdso_stub:
 	syscall
 	ret
 
-/* time_t time(time_t *rdi) */
-	.balign 16
-.Ltime:
-	xor	%r9d, %r9d
-	read_clock .Ltime_slow
-	mov	%r11, %rax
-	test	%rdi, %rdi
-	jz	3f
-	mov	%r11, (%rdi)
-3:	ret
-.Ltime_slow:
-	mov	$201, %eax
-	syscall
-	ret
 .Lend:
 
 /* For each of enum vdso_function: where it begins, and where its system call. */
@@ -112,7 +98,6 @@ vdso_stub:
 vdso_stub_functions:
 	.short	.Lgettime - .Lstub, .Lgettime_slow - .Lstub
 	.short	.Lgettimeofday - .Lstub, .Lgettimeofday_slow - .Lstub
-	.short	.Ltime - .Lstub, .Ltime_slow - .Lstub
 	.globl vdso_stub_size
 	.hidden vdso_stub_size
 	.balign 8

@@ -24,7 +24,7 @@ struct vdso_clock {
 	} at[8]; /* by clockid_t; only REALTIME, MONOTONIC and BOOTTIME are read */
 };
 
-enum vdso_function { VDSO_GETTIME, VDSO_GETTIMEOFDAY, VDSO_TIME, VDSO_FUNCTIONS };
+enum vdso_function { VDSO_GETTIME, VDSO_GETTIMEOFDAY, VDSO_FUNCTIONS };
 
 #define VDSO_STUB_SIZE 0x2000
 extern const uint8_t vdso_stub[] __attribute__((visibility("hidden"))); /* what belongs into the first page */

@@ -121,7 +121,6 @@ struct stub {
 	struct vdso_copy copy;
 	int (*gettime)(clockid_t, struct timespec *);
 	int (*day)(struct timeval *, void *);
-	time_t (*time)(time_t *);
 };
 
 static struct stub make_stub(struct copy *c)
@@ -141,7 +140,6 @@ static struct stub make_stub(struct copy *c)
 	assert_int_equal(mprotect(c->p, c->n, PROT_READ | PROT_EXEC), 0);
 	memcpy(&s.gettime, &s.copy.entry[VDSO_GETTIME], sizeof(s.gettime));
 	memcpy(&s.day, &s.copy.entry[VDSO_GETTIMEOFDAY], sizeof(s.day));
-	memcpy(&s.time, &s.copy.entry[VDSO_TIME], sizeof(s.time));
 	return s;
 }
 
@@ -168,7 +166,6 @@ static void test_stub_reads(void **state)
 	struct stub s = make_stub(*state);
 	struct timespec ts;
 	struct timeval tv;
-	time_t t;
 
 	stand_still(s.clock);
 	for (size_t i = 0; i < sizeof(ours) / sizeof(ours[0]); i++) {
@@ -179,9 +176,6 @@ static void test_stub_reads(void **state)
 	assert_int_equal(s.day(&tv, NULL), 0);
 	assert_int_equal(tv.tv_sec, 1000);
 	assert_int_equal(tv.tv_usec, 7654);
-	assert_int_equal(s.time(NULL), 1000);
-	assert_int_equal(s.time(&t), 1000);
-	assert_int_equal(t, 1000);
 	/* Three seconds and a half, and nearly one, since the numbers were written. */
 	s.clock->tick = cpu_counter() - 1;
 	s.clock->mult = 1ULL << 32;
@@ -227,7 +221,6 @@ static void test_stub_calls(void **state)
 	s.clock->seq = 3;
 	assert_int_equal(s.gettime(CLOCK_REALTIME, &ts), 0);
 	assert_true(ts.tv_sec > 1000000);
-	assert_true(s.time(NULL) > 1000000);
 	assert_int_equal(s.day(&tv, NULL), 0);
 	assert_true(tv.tv_sec > 1000000);
 	end_stub(&s);
@@ -337,8 +330,6 @@ static void test_stub_place(void **state)
 		assert_true(walk(pid, &s, s.copy.entry[VDSO_GETTIME], CLOCK_MONOTONIC_RAW, at, never) > 4);
 		assert_true(walk(pid, &s, s.copy.entry[VDSO_GETTIMEOFDAY], at, 0, never) >= (fast ? 25 : 8));
 		assert_true(fast == (result[0] == 1002 && result[1] == 7654));
-		assert_true(walk(pid, &s, s.copy.entry[VDSO_TIME], at, 0, never) >= (fast ? 25 : 8));
-		assert_true(fast == (result[0] == 1002));
 	}
 	/* Numbers that change while they are read are not used. */
 	s.clock->seq = 2;
