@@ -35,6 +35,21 @@ for turn in range(%d):
     print(turn, len(blob), hashlib.sha256(blob).hexdigest(), zlib.crc32(zlib.compress(blob[:200000])))
     print(len(re.findall(rb"[aeiou]{2}", blob)), sum(i * i %% 7 for i in range(200000)))
 '''
+THREADS = '''
+import hashlib, queue, threading
+todo, done = queue.Queue(), {}
+def work():
+    while (n := todo.get()) is not None:
+        h = b"%%d" %% n
+        for i in range(2000): h = hashlib.sha256(h * 40).digest()
+        done[n] = h
+threads = [threading.Thread(target=work) for _ in range(4)]
+for t in threads: t.start()
+for n in range(%d): todo.put(n)
+for t in threads: todo.put(None)
+for t in threads: t.join()
+print(len(done), hashlib.sha256(b"".join(done[n] for n in sorted(done))).hexdigest())
+'''
 PERL = 'my (%%c, $n); for my $t (1..%d) { open F, "<", "text"; while (<F>) { $c{lc $_}++ for /\\w+/g; $n += length } close F } ' \
        'print "$_ $c{$_}\\n" for sort keys %%c; print "$n\\n"'
 GAWK = 'BEGIN { for (t = 0; t < %d; t++) { while ((getline line < "text") > 0) { n = split(line, w); for (i = 1; i <= n; i++) ' \
@@ -65,6 +80,10 @@ def jobs():
         'sha256sum': lambda n: ['sha256sum'] + ['text', 'binary'] * int(150 * n),
         'sort': lambda n: ['sort', '--parallel=1', '-S', '60M', '-k', '3', sized('text', 60 * n)],
         'tar': lambda n: ['tar', '--sort=name', '--mtime=@0', '--owner=0', '--group=0', '-cf', '-'] + ['tree'] * int(120 * n),
+        'python3-threads': lambda n: [python, '-c', THREADS % max(1, int(500 * n))],
+        'xz-threads': lambda n: ['xz', '-T4', '--block-size=512KiB', '-6', '-c', sized('binary', 6 * n)],
+        'zstd-threads': lambda n: ['zstd', '-q', '-17', '-T3', '-c', sized('binary', 6 * n)],
+        'sort-threads': lambda n: ['sort', '--parallel=4', '-S', '60M', '-k', '3', sized('text', 60 * n)],
         'static': lambda n: [f'{promises.yard.BUILD}/tests/programs/static'],
     }
 
