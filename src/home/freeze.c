@@ -9,9 +9,11 @@
 
 #include <errno.h>
 #include <linux/prctl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
+#include <unistd.h>
 
 #include "../base/clock.h"
 #include "../base/log.h"
@@ -19,6 +21,25 @@
 
 #define FREEZE_NS (500 * NSEC_PER_MSEC)
 #define USER_CS 0x33 /* 64-bit code segment */
+
+static bool is_thread(const struct shepherd *s, pid_t tid)
+{
+	char path[60];
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/task/%d", s->pid, tid);
+	return access(path, F_OK) == 0;
+}
+
+/* A process that clone() has made with another signal than SIGCHLD for its end is announced like a thread. */
+static void let_child_go(struct deputy *d, uint64_t deadline)
+{
+	struct tracee t;
+
+	tracee_init_child(&t, d->t.child, &d->t);
+	if (tracee_wait(&t, deadline) < 0 || t.stop == TRACEE_ENDED || tracee_detach(&t, 0) < 0)
+		log_warn("child %d of process %d could not be let go in order", d->t.child, d->s->pid);
+	tracee_release(&t);
+}
 
 /* Waits for a stop. Threads that are made meanwhile join the list, standing at their beginning. */
 static int await_stop(struct deputy *d, uint64_t deadline)
@@ -29,10 +50,14 @@ static int await_stop(struct deputy *d, uint64_t deadline)
 
 		if (r < 0 || d->t.stop != TRACEE_CLONE)
 			return r;
-		child = threads_add(d->s, d->t.child);
-		if (!child)
-			return -ENOMEM;
-		tracee_init_child(&child->t, d->t.child, &d->t);
+		if (is_thread(d->s, d->t.child)) {
+			child = threads_add(d->s, d->t.child);
+			if (!child)
+				return -ENOMEM;
+			tracee_init_child(&child->t, d->t.child, &d->t);
+		} else {
+			let_child_go(d, deadline);
+		}
 		/* Any stop uses up an interrupt: kernel/signal.c, ptrace_stop(). */
 		r = tracee_interrupt(&d->t);
 		if (r == 0)

@@ -14,7 +14,7 @@
 
 #include "../base/clock.h"
 
-#define TRACEE_OPTIONS (PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACECLONE | PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK)
+#define TRACEE_OPTIONS (PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACECLONE)
 #define KERNEL_SIGSET_BYTES 8
 #define LOOK_NS (5 * (long)NSEC_PER_MSEC)
 
@@ -63,11 +63,6 @@ int tracee_interrupt(struct tracee *t)
 	return request(PTRACE_INTERRUPT, t, 0, 0);
 }
 
-static bool is_clone(int event)
-{
-	return event == PTRACE_EVENT_CLONE || event == PTRACE_EVENT_FORK || event == PTRACE_EVENT_VFORK;
-}
-
 /* Turns a status of waitpid(2) into what happened. ptrace(2) lists the cases. */
 static void classify(struct tracee *t, int status)
 {
@@ -80,7 +75,7 @@ static void classify(struct tracee *t, int status)
 		return;
 	}
 	sig = WSTOPSIG(status);
-	if (is_clone(status >> 16)) {
+	if (status >> 16 == PTRACE_EVENT_CLONE) {
 		unsigned long child = 0;
 
 		(void)request(PTRACE_GETEVENTMSG, t, 0, (uintptr_t)&child);

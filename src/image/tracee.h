@@ -48,7 +48,8 @@ void tracee_init(struct tracee *t, pid_t pid);
 void tracee_init_child(struct tracee *t, pid_t pid, const struct tracee *parent);
 void tracee_release(struct tracee *t); /* closes the fd; does not detach */
 
-/* PTRACE_SEIZE; tasks that it makes are traced too. It keeps running. -ESRCH, -EPERM (also when traced by another). */
+/* PTRACE_SEIZE; threads that it makes are traced too, children by fork() are not. It keeps running. -ESRCH, -EPERM
+ * (also when traced by another). */
 int tracee_seize(struct tracee *t, struct err *e) _must_check_;
 /* From now on the task is killed when the tracer dies (on), or is let go (off). Task must be stopped. */
 int tracee_exitkill(struct tracee *t, bool on) _must_check_;
