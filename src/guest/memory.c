@@ -28,14 +28,13 @@ bool agent_in_file_range(const struct agent *a, uint64_t addr, uint64_t len)
 /* The first answer may be for a fault of another thread. */
 static int fetch(struct agent *a, uint64_t addr)
 {
-	bool before = a->fetching;
 	int r = agent_request_pages(a, addr);
 
 	a->fetching = true;
 	a->fetched = 0;
 	while (r >= 0 && a->fetched != addr)
 		r = agent_link_pump(a, true, 0);
-	a->fetching = before;
+	a->fetching = false;
 	if (r < 0)
 		return r;
 	/* Beyond the end of its file, or unmapped meanwhile: the kernel would say the same. */

@@ -22,7 +22,6 @@
 #include "../wire/reasons.h"
 
 #define STEP_NS (5 * NSEC_PER_SEC)
-#define THREAD_FLAGS ((uint64_t)(CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD))
 /* What may come with it; anything else is home's to do. */
 #define THREAD_EXTRA                                                                                                 \
 	((uint64_t)(CLONE_SETTLS | CLONE_PARENT_SETTID | CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID | CLONE_SYSVSEM | \
@@ -100,7 +99,7 @@ static uint64_t thread_flags(struct guest_thread *g, const struct seccomp_notif 
 		   c.exit_signal || c.set_tid_size) {
 		return 0;
 	}
-	if ((c.flags & THREAD_FLAGS) != THREAD_FLAGS || (c.flags & ~(THREAD_FLAGS | THREAD_EXTRA)))
+	if ((c.flags & IMAGE_THREAD_FLAGS) != IMAGE_THREAD_FLAGS || (c.flags & ~(IMAGE_THREAD_FLAGS | THREAD_EXTRA)))
 		return 0;
 	*ret_child_tid = c.flags & CLONE_CHILD_CLEARTID ? c.child_tid : 0;
 	return c.flags;
@@ -249,7 +248,7 @@ static int build_one(struct agent *a, struct image_thread *image, struct err *e)
 	int r = next_id(a, image->tid);
 
 	if (r == 0)
-		r = tracee_syscall(t, &tid, SYS_clone, THREAD_FLAGS | CLONE_SYSVSEM, 0, 0, 0, 0, 0);
+		r = tracee_syscall(t, &tid, SYS_clone, IMAGE_THREAD_FLAGS | CLONE_SYSVSEM, 0, 0, 0, 0, 0);
 	if (r == 0 && tid != image->tid)
 		r = tid < 0 ? (int)tid : -EBUSY;
 	if (r < 0)

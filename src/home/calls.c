@@ -193,7 +193,7 @@ static int permitted(struct deputy *d)
 	int r;
 
 	if (m->nr == SYS_clone)
-		return (m->args[0] & THREAD_FLAGS) == THREAD_FLAGS ? 0 : -EPERM;
+		return (m->args[0] & IMAGE_THREAD_FLAGS) == IMAGE_THREAD_FLAGS ? 0 : -EPERM;
 	if (m->nr == SYS_restart_syscall)
 		return m->reissue && d->restart.live && d->restart.nr == m->nr ? 0 : -EPERM;
 	r = sysc_permitted(m->nr, m->args);
@@ -245,17 +245,8 @@ static int enter(struct deputy *d)
 static int start(struct deputy *d)
 {
 	struct user_regs_struct regs;
-	int r = deputy_stop(d);
+	int r = place(d);
 
-	if (r < 0)
-		return r;
-	if (d->signal_held) {
-		/* The signal was there before the call: the call is made at home, after it. */
-		d->call.refused = true;
-		d->state = DEPUTY_HELD;
-		return 1;
-	}
-	r = place(d);
 	if (r < 0)
 		return r;
 	d->call.resumed = take_up(d);
@@ -277,6 +268,19 @@ int call_rerun(struct deputy *d)
 	return r < 0 ? r : 0;
 }
 
+/* 0: the deputy stands; 1: it holds a signal, and the call is refused. */
+static int stand(struct deputy *d)
+{
+	int r = deputy_stop(d);
+
+	if (r < 0 || !d->signal_held)
+		return r;
+	/* The signal was there before the call: the call is made at home, after it. */
+	d->call.refused = true;
+	d->state = DEPUTY_HELD;
+	return 1;
+}
+
 int call_begin(struct shepherd *s, const uint8_t *body, size_t n)
 {
 	struct wire_call m;
@@ -288,10 +292,11 @@ int call_begin(struct shepherd *s, const uint8_t *body, size_t n)
 	d = threads_find(s, (pid_t)m.tid);
 	if (!d || (d->state != DEPUTY_IDLE && d->state != DEPUTY_PARKED && d->state != DEPUTY_HELD))
 		return -EPROTO;
+	/* The body is the link's, and gone with its next frame. */
 	buf_clear(&d->segments);
-	r = buf_append(&d->segments, body, n);
-	if (r == 0)
-		r = wire_call_decode(&d->call.m, buf_head(&d->segments), n);
+	r = m.segments.len ? buf_append(&d->segments, m.segments.data, m.segments.len) : 0;
+	m.segments.data = buf_head(&d->segments);
+	d->call.m = m;
 	if (r == 0)
 		r = permitted(d);
 	if (r == 0 && fault_point(FAULT_SHEP_CALL) < 0)
@@ -299,11 +304,14 @@ int call_begin(struct shepherd *s, const uint8_t *body, size_t n)
 	if (r < 0)
 		return r;
 	count(d);
-	if (m.nr == SYS_clone)
+	if (m.nr == SYS_exit && s->threads_n > 1 && d == s->threads[0])
+		return -EPROTO;
+	r = stand(d);
+	if (r == 0 && m.nr == SYS_clone)
 		r = thread_create(d);
-	else if (m.nr == SYS_exit && s->threads_n > 1)
-		r = d == s->threads[0] ? -EPROTO : thread_exit(d, (int64_t)m.args[0]);
-	else
+	else if (r == 0 && m.nr == SYS_exit && s->threads_n > 1)
+		r = thread_exit(d, (int64_t)m.args[0]);
+	else if (r == 0)
 		r = start(d);
 	if (r <= 0)
 		return r;

@@ -90,7 +90,6 @@ int deputy_make(struct shepherd *s, struct err *e)
 		r = tracee_get_regs(&s->threads[i]->t, &s->threads[i]->idle_regs);
 	if (r == 0 && fault_point(FAULT_SHEP_DEPUTY) < 0)
 		r = -EIO;
-	s->away = true;
 	for (size_t i = 0; r == 0 && i < s->threads_n; i++)
 		r = deputy_idle(s->threads[i]);
 	return r < 0 ? err_set(e, r, "process %d cannot be made a deputy: %s", s->pid, strerror(-r)) : 0;
@@ -337,7 +336,7 @@ void deputy_on_event(struct shepherd *s)
 	/* The end of a coming home frees nothing that is used here: it ends this program. */
 	do {
 		more = false;
-		for (size_t i = 0; s->away && i < s->threads_n; i++) {
+		for (size_t i = 0; s->host[0] && i < s->threads_n; i++) {
 			struct deputy *d = s->threads[i];
 
 			if (tracee_poll(&d->t) <= 0)

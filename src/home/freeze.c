@@ -227,10 +227,9 @@ static void mend_interrupted(struct user_regs_struct *regs)
 		regs->rax = (uint64_t)-ERESTARTNOINTR_;
 }
 
-/* What only the process itself can be asked for. The answer goes below the thread's stack pointer, beyond the red zone,
+/* What only the process itself can be asked for, by a call of (a0, address, size). The answer goes below the thread's stack pointer, beyond the red zone,
  * and what was there is put back. */
-static int ask(struct deputy *d, unsigned nr, uint64_t a0, bool address_second, uint64_t answer[4], int64_t *ret,
-	       struct err *e)
+static int ask(struct deputy *d, unsigned nr, uint64_t a0, uint64_t answer[4], int64_t *ret, struct err *e)
 {
 	uint64_t at = (d->image->regs.rsp - 512) & ~15ULL, saved[4];
 	int r = tracee_read(&d->t, at, saved, sizeof(saved));
@@ -241,7 +240,7 @@ static int ask(struct deputy *d, unsigned nr, uint64_t a0, bool address_second, 
 		return 0; /* no stack there: nothing is lost by not asking */
 	r = tracee_write(&d->t, at, answer, sizeof(saved));
 	if (r == 0)
-		r = tracee_syscall(&d->t, ret, nr, a0, at, address_second ? sizeof(saved) : 0, 0, 0, 0);
+		r = tracee_syscall(&d->t, ret, nr, a0, at, sizeof(saved), 0, 0, 0);
 	if (r == 0)
 		r = tracee_read(&d->t, at, answer, sizeof(saved));
 	if (tracee_write(&d->t, at, saved, sizeof(saved)) < 0)
@@ -268,7 +267,7 @@ static int ask_process(struct shepherd *s, struct err *e)
 	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(asks); i++) {
 		int64_t v = 0;
 
-		r = ask(s->threads[0], asks[i].nr, asks[i].which, true, answer, &v, e);
+		r = ask(s->threads[0], asks[i].nr, asks[i].which, answer, &v, e);
 		/* struct itimerval: interval, then the time that is left; modify_ldt: bytes of the table. */
 		if (r == 0 && (asks[i].nr == SYS_getitimer ? v == 0 && (answer[2] || answer[3]) : v > 0))
 			r = err_reason(e, asks[i].reason, -EBUSY, "process %d (%s) stays home: it has %s", s->pid,
@@ -282,7 +281,7 @@ static int ask_tid_address(struct deputy *d, struct err *e)
 {
 	uint64_t answer[4];
 	int64_t v;
-	int r = ask(d, SYS_prctl, PR_GET_TID_ADDRESS, false, answer, &v, e);
+	int r = ask(d, SYS_prctl, PR_GET_TID_ADDRESS, answer, &v, e);
 
 	if (r < 0 || v < 0)
 		return err_set(e, r < 0 ? r : -ENOTSUP, "thread %d of process %d cannot say its tid address", d->t.pid,

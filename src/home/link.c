@@ -196,7 +196,7 @@ void shepherd_pump(struct shepherd *s)
 			break;
 	}
 	/* Waiting for one of several may have taken the signal that told of another. */
-	if (s->threads_n > 1)
+	if (s->threads_n > 1 && tracee_any_news())
 		deputy_on_event(s);
 	if (shepherd_home_now(s) && s->link)
 		shepherd_come_home(s, s->home_reason);

@@ -49,7 +49,7 @@ static void on_signal(void *arg, int signo)
 
 	if (signo == SIGCHLD)
 		deputy_on_event(s);
-	else if (s->away)
+	else if (s->host[0])
 		shepherd_come_home(s, REASON_LEAVING);
 	else
 		_exit(0);
@@ -59,7 +59,7 @@ static void on_order_deadline(void *arg)
 {
 	struct shepherd *s = arg;
 
-	if (!s->away)
+	if (!s->host[0])
 		shepherd_end(s, HELPER_END_HOME, REASON_TIMEOUT, "no order came for process %d", s->pid);
 }
 

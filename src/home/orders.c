@@ -162,7 +162,7 @@ static int move(struct shepherd *s, const uint8_t *body, size_t n)
 	(void)!wire_str_copy(s->home, sizeof(s->home), m.home);
 	if (fault_point(FAULT_SHEP_ORDERED) < 0) {
 		r = err_reason(&e, REASON_FAULT, -EIO, "fault point shep-ordered");
-	} else if (m.dry_run && !s->away) {
+	} else if (m.dry_run && !s->host[0]) {
 		r = shepherd_leave_home(s, &m, &e);
 		s->move_bytes = s->facts.dirty_bytes;
 	} else if (m.dry_run) {
@@ -172,7 +172,7 @@ static int move(struct shepherd *s, const uint8_t *body, size_t n)
 	} else if (!m.host.len) {
 		shepherd_come_home(s, REASON_REQUESTED);
 		return 0;
-	} else if (!s->away) {
+	} else if (!s->host[0]) {
 		r = shepherd_leave_home(s, &m, &e);
 	} else {
 		r = shepherd_go_on(s, &m, &e);
@@ -187,7 +187,7 @@ static int move(struct shepherd *s, const uint8_t *body, size_t n)
 	shepherd_say_moved(s, &e,
 			   m.dry_run ? (ESTIMATE_FIXED_US + s->move_bytes / ESTIMATE_BYTES_PER_US) * NSEC_PER_USEC
 				     : s->freeze_ns);
-	if (!s->away)
+	if (!s->host[0])
 		shepherd_end(s, HELPER_END_HOME, e.reason, "process %d stays home%s%s", s->pid, e.code ? ": " : "",
 			     e.code ? e.text : "");
 	shepherd_say_status(s);
@@ -215,7 +215,7 @@ static void on_helper(void *arg, int fd, uint32_t events)
 		(void)close(fd);
 		s->helper = -1;
 		s->mig = 0;
-		if (!s->away)
+		if (!s->host[0])
 			shepherd_end(s, HELPER_END_HOME, REASON_NO_DAEMON, "godwitd went away; process %d stays home",
 				     s->pid);
 		if (!loop_add_timer(s->loop, clock_mono_ns() + RECONNECT_NS, shepherd_connect_helper, s))
@@ -266,7 +266,7 @@ void shepherd_connect_helper(void *arg)
 	}
 	if (s->helper >= 0)
 		return;
-	if (!s->away)
+	if (!s->host[0])
 		shepherd_end(s, HELPER_END_HOME, REASON_NO_DAEMON, "godwitd cannot be reached");
 	if (!loop_add_timer(s->loop, clock_mono_ns() + RECONNECT_NS, shepherd_connect_helper, s))
 		log_warn("godwitd will not be looked for again: out of memory");

@@ -13,7 +13,6 @@
 #ifndef GODWIT_HOME_SHEPHERD_H
 #define GODWIT_HOME_SHEPHERD_H
 
-#include <sched.h>
 #include <sys/epoll.h>
 #include "../base/loop.h"
 #include "../base/prompt.h"
@@ -30,7 +29,6 @@ enum deputy_state {
 	DEPUTY_BUSY, /* in a call of the guest */
 	DEPUTY_STOPPED, /* stopped by job control; its guest does not run */
 	DEPUTY_HELD, /* held at a signal that has to be delivered at home */
-	DEPUTY_LEAVING, /* ends, as its guest asked */
 	DEPUTY_STATE__MAX
 };
 
@@ -89,13 +87,12 @@ struct shepherd {
 	struct image_maps maps; /* at the last departure; its numbers of files hold for life */
 	struct image_head head; /* at the last departure */
 
-	char home[65], host[65]; /* host "" = at home */
+	char home[65], host[65]; /* host "" = at home; else the threads are deputies */
 	struct link *link; /* to the present host, NULL at home */
 	uint64_t heard_ns, ping_id;
 
 	uint8_t page_buffer[256 * IMAGE_PAGE];
 
-	bool away; /* the threads are deputies */
 	bool moving;
 	bool lets_signal_in; /* a call has let a signal in, or raised one, that comes before its return */
 	bool want_home; /* BRING_HOME came, or a signal: as soon as the present step is done */
@@ -153,12 +150,11 @@ static inline struct tracee *main_tracee(struct shepherd *s)
 {
 	return &s->threads[0]->t;
 }
-/* What makes a task a thread that shares all that threads usually share: clone(2). */
-#define THREAD_FLAGS (CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD)
-/* A thread that a deputy is to make, or that did not come to be on the host. */
-int thread_create(struct deputy *d) _must_check_; /* answers the CALL under way */
+/* The deputy stands: it makes a thread, or ends, as its CALL says, and answers it. */
+int thread_create(struct deputy *d) _must_check_;
 int thread_exit(struct deputy *d, int64_t status) _must_check_;
-int thread_end(struct shepherd *s, const uint8_t *body, size_t n) _must_check_; /* THREAD_END */
+/* THREAD_END: the thread did not come to be on the host. */
+int thread_end(struct shepherd *s, const uint8_t *body, size_t n) _must_check_;
 
 /* deputy.c */
 int deputy_make(struct shepherd *s, struct err *e) _must_check_; /* after STARTED: drops memory, all become idle */

@@ -99,18 +99,10 @@ static int adopt(struct deputy *maker, pid_t tid)
 
 int thread_create(struct deputy *d)
 {
-	uint64_t flags = d->call.m.args[0] & (THREAD_FLAGS | CLONE_SYSVSEM | CLONE_IO);
+	uint64_t flags = d->call.m.args[0] & (IMAGE_THREAD_FLAGS | CLONE_SYSVSEM | CLONE_IO);
 	int64_t tid = 0;
-	int r = deputy_stop(d);
+	int r = tracee_mask_all(&d->t);
 
-	if (r < 0)
-		return r;
-	if (d->signal_held) {
-		d->call.refused = true;
-		d->state = DEPUTY_HELD;
-		return 1;
-	}
-	r = tracee_mask_all(&d->t);
 	if (r == 0)
 		r = tracee_syscall(&d->t, &tid, SYS_clone, flags, 0, 0, 0, 0, 0);
 	if (r == 0 && tid > 0)
@@ -128,7 +120,6 @@ static int leave(struct deputy *d, int64_t status)
 	struct user_regs_struct regs = d->idle_regs;
 	int r;
 
-	d->state = DEPUTY_LEAVING;
 	regs.rip = d->t.syscall_ip;
 	regs.rax = SYS_exit;
 	regs.rdi = (uint64_t)status;
@@ -141,21 +132,14 @@ static int leave(struct deputy *d, int64_t status)
 		if (r == 0)
 			r = tracee_wait(&d->t, deadline);
 	}
-	return r == -ESRCH ? 0 : r;
+	/* Killed meanwhile: the process's end is only told when this one's was taken. */
+	return r == -ESRCH ? tracee_wait(&d->t, deadline) : r;
 }
 
 int thread_exit(struct deputy *d, int64_t status)
 {
-	int r = deputy_stop(d);
+	int r = leave(d, status);
 
-	if (r < 0)
-		return r;
-	if (d->signal_held) {
-		d->call.refused = true;
-		d->state = DEPUTY_HELD;
-		return 1;
-	}
-	r = leave(d, status);
 	if (r == 0)
 		r = call_answer(d, 0);
 	if (r == 0)

@@ -8,6 +8,7 @@
 #define GODWIT_IMAGE_IMAGE_H
 
 #include <assert.h>
+#include <sched.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -18,6 +19,9 @@
 #define IMAGE_THREADS_MAX 1024 /* of a process that moves */
 /* User addresses end here (47 bits); what lies above is the kernel's, also [vsyscall]. */
 #define IMAGE_TASK_END 0x7ffffffff000ULL
+
+/* Flags of clone(2) by which a task shares all that threads share. */
+#define IMAGE_THREAD_FLAGS ((uint64_t)(CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD))
 
 /* Flags of a mapping, from VmFlags in /proc/PID/smaps, proc(5). */
 enum vma_flag {

@@ -119,6 +119,13 @@ int tracee_poll(struct tracee *t)
 	return 1;
 }
 
+bool tracee_any_news(void)
+{
+	siginfo_t info = {0};
+
+	return waitid(P_ALL, 0, &info, WEXITED | WSTOPPED | WNOHANG | WNOWAIT | __WALL) == 0 && info.si_pid;
+}
+
 int tracee_wait(struct tracee *t, uint64_t deadline_ns)
 {
 	sigset_t set;

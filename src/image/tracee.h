@@ -61,6 +61,10 @@ int tracee_wait(struct tracee *t, uint64_t deadline_ns) _must_check_;
 /* As tracee_wait() without waiting: 1 = changed, 0 = nothing new. */
 int tracee_poll(struct tracee *t) _must_check_;
 
+/* Has something happened to any task that we trace, that was not taken by tracee_wait() or tracee_poll() yet? One
+ * call, however many there are. Also true for an untaken end of a child. */
+bool tracee_any_news(void);
+
 enum tracee_resume { TRACEE_CONT, TRACEE_TO_SYSCALL, TRACEE_SINGLESTEP, TRACEE_LISTEN };
 /* Lets the task run; sig is delivered when it was in TRACEE_SIGNAL (0: swallowed). */
 int tracee_resume(struct tracee *t, enum tracee_resume how, int sig) _must_check_;

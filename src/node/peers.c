@@ -90,6 +90,20 @@ struct conn *conn_new(struct node *n, int fd, enum conn_state state, uint32_t ev
 	return c;
 }
 
+static int other_version(const struct node *n, const char *name, unsigned theirs, struct err *e)
+{
+	return err_reason(e, REASON_NODE_VERSION, -EPROTONOSUPPORT,
+			  "%s speaks version %u of the protocol and %s version %u: install the same Godwit on both",
+			  name, theirs, n->name, WIRE_PROTOCOL);
+}
+
+static int other_key(const char *name, struct err *e)
+{
+	return err_reason(
+	    e, REASON_NODE_KEY, -EKEYREJECTED,
+	    "%s does not belong to this cluster: godwit leave there, then godwit join with a token from here", name);
+}
+
 /* Notes why a peer cannot be used, and tells everyone who waited for it. */
 static void peer_failed(struct peer *p, enum peer_trouble trouble, const struct err *e)
 {
@@ -134,10 +148,7 @@ void conn_fail(struct conn *c, const struct err *e)
 	if (!p || (p->in && p->in->state == CONN_OPEN && !opening) || (p->out && p->out->state == CONN_OPEN))
 		return;
 	if (!why.reason && why.code == -EKEYREJECTED)
-		(void)err_reason(
-		    &why, REASON_NODE_KEY, -EKEYREJECTED,
-		    "%s does not belong to this cluster: godwit leave there, then godwit join with a token from here",
-		    p->name);
+		(void)other_key(p->name, &why);
 	else if (!why.reason)
 		why.reason = REASON_NODE_UNREACHABLE;
 	peer_failed(p, trouble_of(&why), &why);
@@ -237,9 +248,7 @@ static int answered_version(const struct conn *c, struct err *e)
 	if (c->n_preamble || recv(link_fd(c->link), bytes, sizeof(bytes), MSG_PEEK | MSG_DONTWAIT) != sizeof(bytes) ||
 	    wire_preamble_decode(bytes, &p) != -EPROTONOSUPPORT)
 		return 0;
-	return err_reason(e, REASON_NODE_VERSION, -EPROTONOSUPPORT,
-			  "%s speaks version %u of the protocol and %s version %u: install the same Godwit on both",
-			  c->peer ? c->peer->name : "the other node", p.version, c->node->name, WIRE_PROTOCOL);
+	return other_version(c->node, c->peer ? c->peer->name : "the other node", p.version, e);
 }
 
 /* The sixteen bytes of a connection that came in. */
@@ -399,15 +408,9 @@ static int on_hello(struct conn *c, const struct wire_peer_hello *m, struct err 
 	struct peer *p;
 
 	if (m->protocol != WIRE_PROTOCOL)
-		return err_reason(
-		    e, REASON_NODE_VERSION, -EPROTO,
-		    "%s speaks version %u of the protocol and %s version %u: install the same Godwit on both",
-		    link_peer_name(c->link), m->protocol, n->name, WIRE_PROTOCOL);
+		return other_version(n, link_peer_name(c->link), m->protocol, e);
 	if (!wire_str_equal(m->cluster, keys_fingerprint(n->keys)))
-		return err_reason(
-		    e, REASON_NODE_KEY, -EKEYREJECTED,
-		    "%s does not belong to this cluster: godwit leave there, then godwit join with a token from here",
-		    link_peer_name(c->link));
+		return other_key(link_peer_name(c->link), e);
 	if (!wire_node_entry_next(&list, &self) || !wire_str_equal(self.name, link_peer_name(c->link)))
 		return err_reason(e, REASON_PROTOCOL, -EPROTO, "%s gives another name than its certificate",
 				  link_peer_name(c->link));

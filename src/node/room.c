@@ -28,7 +28,6 @@
 #define MARK_LEAST (12ULL << 20)
 #define BOUND_PERCENT 1
 #define BOUND_LEAST (4ULL << 20)
-#define RESERVE_PERCENT 5 /* below that the policy lets no guest in */
 #define AGENT (8ULL << 20) /* what a guest needs beside its own memory */
 #define FASTEST (1ULL << 30) /* bytes that a process can fill in a second, about */
 #define LOOK_MIN_NS (10 * NSEC_PER_MSEC)
@@ -203,8 +202,11 @@ uint64_t room_bound(const struct node *n)
 
 uint64_t room_needed(const struct node *n, uint64_t bytes)
 {
-	uint64_t mark = part_of(n, MARK_PERCENT, MARK_LEAST), reserve = part_of(n, RESERVE_PERCENT, 0);
+	uint64_t mark = part_of(n, MARK_PERCENT, MARK_LEAST), reserve;
+	struct policy_params params;
 
+	policy_params_init(&params);
+	reserve = part_of(n, params.reserve_percent, 0); /* below that the policy lets no guest in */
 	return bytes + AGENT + (mark > reserve ? mark - reserve : 0);
 }
 

@@ -16,7 +16,7 @@ import promises
 MOVES = 50 if os.environ.get('GODWIT_FULL') == '1' else 20
 BUDGET = 120 # seconds for them; a program lasts until it has had its moves
 # Programs whose children are as interesting as they are.
-FAMILIES = {'forks', 'ends', 'jobs', 'pipes', 'queue', 'sockets', 'calls'}
+FAMILIES = {'main-leaves', 'thread-forks', 'forks', 'ends', 'jobs', 'pipes', 'queue', 'sockets', 'calls'}
 
 
 def all_programs():
