@@ -201,8 +201,7 @@ int agent_link_pump(struct agent *a, bool want_page, uint64_t deadline_ns)
 
 		if (!want_page && take_deferred(a) < 0)
 			agent_end(a, 1, "an answer of %s cannot be used", a->home);
-		r = want_page ? link_recv_wait(a->link, deadline_ns, &h, &body, &e)
-			      : link_recv(a->link, &h, &body, &e);
+		r = want_page ? link_recv_wait(a->link, deadline_ns, &h, &body, &e) : link_recv(a->link, &h, &body, &e);
 
 		if (r < 0)
 			agent_end(a, 1, "the link to %s was lost: %s", a->home, e.code ? e.text : strerror(-r));

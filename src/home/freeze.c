@@ -227,8 +227,8 @@ static void mend_interrupted(struct user_regs_struct *regs)
 		regs->rax = (uint64_t)-ERESTARTNOINTR_;
 }
 
-/* What only the process itself can be asked for, by a call of (a0, address, size). The answer goes below the thread's stack pointer, beyond the red zone,
- * and what was there is put back. */
+/* What only the process itself can be asked for, by a call of (a0, address, size). The answer goes below the thread's
+ * stack pointer, beyond the red zone, and what was there is put back. */
 static int ask(struct deputy *d, unsigned nr, uint64_t a0, uint64_t answer[4], int64_t *ret, struct err *e)
 {
 	uint64_t at = (d->image->regs.rsp - 512) & ~15ULL, saved[4];

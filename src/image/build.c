@@ -13,129 +13,13 @@
 #include <unistd.h>
 
 #include "../base/clock.h"
+#include "batch.h"
 #include "x86_64/vdso.h"
 
-#define STUB_SIZE 0x20000ULL
-#define STUB_BATCH 0x10ULL /* the code that makes a batch of calls */
-#define STUB_TABLE 0x1000ULL /* the batch */
-#define STUB_DATA (STUB_SIZE - BUILD_DATA_SIZE) /* structs that calls point to */
-#define BATCH_MAX ((STUB_DATA - STUB_TABLE) / (BUILD_CALL_WORDS * 8))
-#define HINT "advising the kernel" /* the only calls that may fail */
-#define BATCH_NS (10 * NSEC_PER_SEC)
 #define AHEAD_NS (10 * NSEC_PER_SEC) /* for having memory ready */
 #define AHEAD_STEP (64ULL << 20) /* bytes had by one batch */
 #define POPULATE_WRITE_ 23 /* MADV_POPULATE_WRITE, 5.14 */
 #define VDSO_MAX ((size_t)1 << 20)
-
-/* One injected call whose result must not be an error. */
-static int inject(struct builder *b, struct err *e, const char *what, int64_t *ret, unsigned nr, uint64_t a0,
-		  uint64_t a1, uint64_t a2, uint64_t a3, uint64_t a4, uint64_t a5)
-{
-	int64_t v = 0;
-	int r = tracee_syscall(b->t, &v, nr, a0, a1, a2, a3, a4, a5);
-
-	if (r < 0)
-		return err_set(e, r, "%s: the task cannot be driven: %s", what, strerror(-r));
-	if (v < 0 && v > -4096)
-		return err_set(e, (int)v, "%s (%#" PRIx64 ", %#" PRIx64 "): %s", what, a0, a1, strerror((int)-v));
-	if (ret)
-		*ret = v;
-	return 0;
-}
-
-/* For each row of the table at rbx, ebp of them: loads number and arguments, calls, stores the result; then ud2, which
- * is a stop for the tracer. */
-static const uint8_t batch_code[] = {
-    0x48, 0x8b, 0x03, /* mov (%rbx),%rax */
-    0x48, 0x8b, 0x7b, 0x08, /* mov 8(%rbx),%rdi */
-    0x48, 0x8b, 0x73, 0x10, /* mov 16(%rbx),%rsi */
-    0x48, 0x8b, 0x53, 0x18, /* mov 24(%rbx),%rdx */
-    0x4c, 0x8b, 0x53, 0x20, /* mov 32(%rbx),%r10 */
-    0x4c, 0x8b, 0x43, 0x28, /* mov 40(%rbx),%r8 */
-    0x4c, 0x8b, 0x4b, 0x30, /* mov 48(%rbx),%r9 */
-    0x0f, 0x05, /* syscall */
-    0x48, 0x89, 0x03, /* mov %rax,(%rbx) */
-    0x48, 0x83, 0xc3, 0x38, /* add $56,%rbx */
-    0xff, 0xcd, /* dec %ebp */
-    0x75, 0xd8, /* jnz to the beginning */
-    0x0f, 0x0b, /* ud2 */
-};
-
-int builder_call(struct builder *b, struct err *e, const char *what, unsigned nr, uint64_t a0, uint64_t a1, uint64_t a2,
-		 uint64_t a3, uint64_t a4, uint64_t a5)
-{
-	int r = 0;
-
-	if (!b->fresh)
-		return inject(b, e, what, NULL, nr, a0, a1, a2, a3, a4, a5);
-	if (!b->batch) {
-		b->batch = calloc(BATCH_MAX, sizeof(*b->batch));
-		b->batch_what = calloc(BATCH_MAX, sizeof(*b->batch_what));
-	}
-	if (!b->batch || !b->batch_what)
-		return err_set(e, -ENOMEM, "out of memory");
-	if (b->batch_n == BATCH_MAX)
-		r = builder_run(b, e);
-	if (r < 0)
-		return r;
-	memcpy(b->batch[b->batch_n], (uint64_t[]){nr, a0, a1, a2, a3, a4, a5}, sizeof(*b->batch));
-	b->batch_what[b->batch_n++] = what;
-	return 0;
-}
-
-static int run_batch(struct builder *b)
-{
-	struct user_regs_struct regs;
-	size_t bytes = b->batch_n * sizeof(*b->batch);
-	int r = tracee_write(b->t, b->stub + STUB_TABLE, b->batch, bytes);
-
-	if (r == 0)
-		r = tracee_get_regs(b->t, &regs);
-	if (r < 0)
-		return r;
-	regs.rip = b->stub + STUB_BATCH;
-	regs.rbx = b->stub + STUB_TABLE;
-	regs.rbp = b->batch_n;
-	regs.orig_rax = ~0ULL;
-	r = tracee_set_regs(b->t, &regs);
-	if (r == 0)
-		r = tracee_resume(b->t, TRACEE_CONT, 0);
-	while (r == 0 && (b->t->stop == TRACEE_RUNNING || b->t->stop == TRACEE_EVENT)) {
-		if (b->t->stop == TRACEE_EVENT)
-			r = tracee_resume(b->t, TRACEE_CONT, 0);
-		if (r == 0)
-			r = tracee_wait(b->t, clock_mono_ns() + BATCH_NS);
-	}
-	if (r == 0 && (b->t->stop != TRACEE_SIGNAL || b->t->sig != SIGILL))
-		r = b->t->stop == TRACEE_ENDED ? -ESRCH : -EPROTO;
-	return r < 0 ? r : tracee_read(b->t, b->stub + STUB_TABLE, b->batch, bytes);
-}
-
-int builder_run(struct builder *b, struct err *e)
-{
-	size_t n = b->batch_n;
-	int r = n ? run_batch(b) : 0;
-
-	b->batch_n = 0;
-	if (r < 0)
-		return err_set(e, r, "the task cannot be driven: %s", strerror(-r));
-	for (size_t i = 0; i < n; i++) {
-		int64_t v = (int64_t)b->batch[i][0];
-
-		if (v < 0 && v > -4096 && strcmp(b->batch_what[i], HINT) != 0)
-			return err_set(e, (int)v, "%s (%#" PRIx64 ", %#" PRIx64 "): %s", b->batch_what[i],
-				       b->batch[i][1], b->batch[i][2], strerror((int)-v));
-	}
-	return 0;
-}
-
-int builder_data(struct builder *b, size_t at, const void *p, size_t n, uint64_t *ret)
-{
-	if (at + n > BUILD_DATA_SIZE)
-		return -E2BIG;
-	*ret = b->stub + STUB_DATA + at;
-	return tracee_write(b->t, *ret, p, n);
-}
 
 int builder_init_fresh(struct builder *b, struct tracee *t, int memfd, int uffd, bool track)
 {
@@ -161,10 +45,10 @@ int builder_init_fresh(struct builder *b, struct tracee *t, int memfd, int uffd,
 	if (r < 0)
 		return r;
 	/* A first stub anywhere; it moves once the image's mappings are known. */
-	r = inject(b, &e, "mapping the stub", &at, SYS_mmap, 0, STUB_SIZE, PROT_READ | PROT_WRITE | PROT_EXEC,
-		   MAP_PRIVATE | MAP_ANONYMOUS, ~0ULL, 0);
+	r = batch_inject(b, &e, "mapping the stub", &at, SYS_mmap, 0, BATCH_STUB_SIZE,
+			 PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, ~0ULL, 0);
 	b->stub = (uint64_t)at;
-	b->stub_size = STUB_SIZE;
+	b->stub_size = BATCH_STUB_SIZE;
 	return r;
 }
 
@@ -297,8 +181,8 @@ static int advise(struct builder *b, const struct image_vma *t, uint64_t start, 
 		int r = 0;
 
 		if (t->flags & advices[i].flag)
-			r = builder_call(b, e, HINT, SYS_madvise, start, end - start, (uint64_t)advices[i].advice, 0, 0,
-					 0);
+			r = builder_call(b, e, BATCH_HINT, SYS_madvise, start, end - start, (uint64_t)advices[i].advice,
+					 0, 0, 0);
 		/* A host without huge pages or KSM must not refuse the process for them. */
 		if (r < 0 && r != -EINVAL)
 			return r;
@@ -415,28 +299,29 @@ static int clear_fresh(struct builder *b, struct err *e)
 	if (r == 0)
 		r = cpu_get_rseq(b->t, &own);
 	if (r == 0 && own.ptr)
-		r = inject(b, e, "unregistering the restartable sequence", NULL, SYS_rseq, own.ptr, own.len, 1, own.sig,
-			   0, 0);
+		r = batch_inject(b, e, "unregistering the restartable sequence", NULL, SYS_rseq, own.ptr, own.len, 1,
+				 own.sig, 0, 0);
 	if (r < 0)
 		return r;
-	at = maps_find_gap(&b->target, &b->current, 0x10000, STUB_SIZE);
+	at = maps_find_gap(&b->target, &b->current, 0x10000, BATCH_STUB_SIZE);
 	if (!at)
 		return err_set(e, -ENOMEM, "the process leaves no gap of %llu KiB in its address space",
-			       STUB_SIZE >> 10);
-	r = inject(b, e, "mapping the stub", NULL, SYS_mmap, at, STUB_SIZE, PROT_READ | PROT_WRITE | PROT_EXEC,
-		   MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, ~0ULL, 0);
+			       BATCH_STUB_SIZE >> 10);
+	r = batch_inject(b, e, "mapping the stub", NULL, SYS_mmap, at, BATCH_STUB_SIZE,
+			 PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, ~0ULL,
+			 0);
 	if (r == 0)
 		r = tracee_write(b->t, at, code, sizeof(code));
 	if (r == 0)
-		r = tracee_write(b->t, at + STUB_BATCH, batch_code, sizeof(batch_code));
+		r = batch_install(b->t, at);
 	if (r < 0)
 		return r;
 	b->t->syscall_ip = at;
 	b->stub = at;
-	r = inject(b, e, "clearing memory", NULL, SYS_munmap, 0, at, 0, 0, 0, 0);
+	r = batch_inject(b, e, "clearing memory", NULL, SYS_munmap, 0, at, 0, 0, 0, 0);
 	if (r == 0)
-		r = inject(b, e, "clearing memory", NULL, SYS_munmap, at + STUB_SIZE, IMAGE_TASK_END - at - STUB_SIZE,
-			   0, 0, 0, 0);
+		r = batch_inject(b, e, "clearing memory", NULL, SYS_munmap, at + BATCH_STUB_SIZE,
+				 IMAGE_TASK_END - at - BATCH_STUB_SIZE, 0, 0, 0, 0);
 	b->current.n = 0;
 	return r;
 }
@@ -489,7 +374,7 @@ static int populate(struct builder *b, uint64_t start, uint64_t end, uint64_t *w
 {
 	while (start < end) {
 		uint64_t room = AHEAD_STEP - *waiting, part = end - start < room ? end - start : room;
-		int r = builder_call(b, e, HINT, SYS_madvise, start, part, POPULATE_WRITE_, 0, 0, 0);
+		int r = builder_call(b, e, BATCH_HINT, SYS_madvise, start, part, POPULATE_WRITE_, 0, 0, 0);
 
 		start += part;
 		*waiting += part;
@@ -748,8 +633,8 @@ static int finish_deputy(struct builder *b, struct err *e)
 {
 	struct prctl_mm_map map;
 	int64_t at = 0;
-	int r = inject(b, e, "mapping a scratch page", &at, SYS_mmap, 0, IMAGE_PAGE, PROT_READ | PROT_WRITE,
-		       MAP_PRIVATE | MAP_ANONYMOUS, ~0ULL, 0);
+	int r = batch_inject(b, e, "mapping a scratch page", &at, SYS_mmap, 0, IMAGE_PAGE, PROT_READ | PROT_WRITE,
+			     MAP_PRIVATE | MAP_ANONYMOUS, ~0ULL, 0);
 
 	if (r < 0)
 		return r;
