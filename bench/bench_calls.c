@@ -2,16 +2,18 @@
 /*
  * What a system call costs, where this process is just now.
  *
- * bench-calls FILE [filtered]: reads lines "NAME MS [BYTES]", repeats that call for at least so many ms, and answers
- * "NAME NS", the ns of one, or "NAME failed: REASON". BYTES is for read and write, which use FILE.
- * filtered: under a seccomp filter that allows everything, the least that any filter costs on this kernel.
- * Promise: each call's result is looked at; between two commands the process sleeps, so that something else can be
- * measured in turn. Must not: use the clock within a measurement, for on a host it is answered by the agent.
+ * bench-calls FILE [filtered|tested]: reads lines "NAME MS [BYTES]", repeats that call for at least so many ms, and
+ * answers "NAME NS", the ns of one, or "NAME failed: REASON". BYTES is for read and write, which use FILE. filtered:
+ * under a seccomp filter that allows everything, the least that any filter costs on this kernel; tested: under one that
+ * looks at an argument of each call first, the least for a call that is not always allowed. Promise: each call's result
+ * is looked at; between two commands the process sleeps, so that something else can be measured in turn. Must not: use
+ * the clock within a measurement, for on a host it is answered by the agent.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
@@ -165,14 +167,27 @@ static void measure(struct calls *c, const char *name, uint64_t ms)
 	}
 }
 
-static int allow_all(void)
+static int fence(bool tested)
 {
-	struct sock_filter allow[] = {BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)};
-	struct sock_fprog filter = {1, allow};
+	struct sock_filter code[] = {
+	    BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[1])),
+	    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0x7fedcba9, 0, 1),
+	    BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+	    BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog filter = {tested ? 4 : 1, tested ? code : code + 3};
 
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return -1;
 	return (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &filter);
+}
+
+/* Under the filter that the command line names, if it does. */
+static bool fenced(const char *how)
+{
+	bool tested = how && strcmp(how, "tested") == 0;
+
+	return !how || ((tested || strcmp(how, "filtered") == 0) && fence(tested) == 0);
 }
 
 int main(int argc, char **argv)
@@ -183,10 +198,10 @@ int main(int argc, char **argv)
 
 	c.fd = argc >= 2 && argc <= 3 ? open(argv[1], O_RDWR | O_CREAT | O_CLOEXEC, 0600) : -1;
 	if (c.fd < 0 || ftruncate(c.fd, FILE_BYTES) < 0) {
-		(void)fprintf(stderr, "usage: bench-calls FILE [filtered]\n");
+		(void)fprintf(stderr, "usage: bench-calls FILE [filtered|tested]\n");
 		return 2;
 	}
-	if (argc == 3 && (strcmp(argv[2], "filtered") != 0 || allow_all() < 0)) {
+	if (!fenced(argv[2])) {
 		(void)fprintf(stderr, "bench-calls: no filter: %s\n", strerror(errno));
 		return 1;
 	}
