@@ -17,6 +17,7 @@
 #include <sys/epoll.h>
 #include "../base/loop.h"
 #include "../image/build.h"
+#include "../image/x86_64/sigframe.h"
 #include "../link/link.h"
 #include "../syscalls/syscalls.h"
 
@@ -35,7 +36,12 @@ struct agent_call {
 	uint64_t id; /* of the notification */
 	uint64_t seq;
 	unsigned nr;
-	uint64_t args[6];
+};
+
+/* A signal whose handler is to begin as soon as the thread stands. */
+struct guest_signal {
+	struct guest_signal *next;
+	struct sigframe_signal signal;
 };
 
 /* One thread of the guest. */
@@ -47,6 +53,12 @@ struct guest_thread {
 	uint64_t makes_tid_address; /* set_tid_address(2) of the thread that it makes */
 	pid_t makes; /* it is about to make this thread, which home has already; 0 = none */
 	bool leaves; /* home's thread has ended, this one is about to */
+	struct guest_signal *signals; /* in the order in which they came; owned */
+	uint64_t signals_seen;
+	struct sigframe_context *returns; /* what rt_sigreturn() brings back; owned. NULL: does not return */
+	bool returned; /* home has taken its mask: the thread may go on from there */
+	bool beginning; /* signals_begin() is at work */
+	bool stackless; /* a handler could not begin: home decides */
 	int64_t settled; /* restart code of the call that the freeze cut off; 0 = none */
 	struct { /* the call that it makes again because a move interrupted it */
 		bool armed;
@@ -101,6 +113,8 @@ struct agent {
 	uint64_t link_heard_ns;
 	struct builder b; /* its target list tells which ranges come from files */
 
+	struct cpu_layout home_cpu; /* the layout of frames */
+
 	uint64_t seq;
 	bool freeze_wanted; /* home waits for the image */
 	bool home_asked; /* BRING_HOME was sent */
@@ -137,6 +151,19 @@ int thread_not_made(struct guest_thread *g) _must_check_;
 /* Builds the other threads of an image out of the main one. */
 int threads_build(struct agent *a, struct err *e) _must_check_;
 
+/* signals.c */
+int signal_arrives(struct agent *a, const uint8_t *body, size_t n) _must_check_; /* SIGNAL */
+/* rt_sigreturn(). 1: is on its way to home; 0: is home's to do. */
+int signal_return(struct guest_thread *g, const struct seccomp_notif *req) _must_check_;
+int signal_returned(struct guest_thread *g) _must_check_; /* home has taken the mask */
+/* The thread stands: if handlers are to begin, or one returns, its registers say so afterwards. */
+int signals_begin(struct guest_thread *g) _must_check_;
+static inline bool signals_wait(const struct guest_thread *g)
+{
+	return g->signals || g->returned;
+}
+void signals_release(struct guest_signal **list);
+
 /* start.c */
 int agent_built(struct agent *a, struct err *e) _must_check_; /* after IMAGE_END: fence the guest */
 int agent_run(struct agent *a) _must_check_; /* lets all threads go from their images' raw registers */
@@ -149,13 +176,15 @@ int agent_bring_home(struct agent *a, struct guest_thread *g, unsigned reason, u
 		     const char *sentence) _must_check_;
 int agent_answer(struct agent *a, uint64_t id, int64_t ret, uint32_t flags) _must_check_;
 int agent_forward(struct guest_thread *g, const struct seccomp_notif *req) _must_check_;
+/* The stack pointer of a thread that waits in a call; 0: not known. */
+uint64_t agent_stack_pointer(const struct guest_thread *g);
 int agent_take_back(struct guest_thread *g, uint64_t id) _must_check_; /* the call is made again elsewhere */
 
 /* clock.c: needs the memfd; without success the guest asks us for the time */
 void agent_clock_init(struct agent *a);
 void agent_clock_sample(struct agent *a, uint64_t mono, uint64_t real, uint64_t boot);
-/* Home itself has answered a clock_gettime(): what is answered here is not to fall behind it. */
-void agent_clock_told(struct agent *a, const uint64_t args[6]);
+/* What home has done at that time of its own takes effect here: a sleep has ended, a file has been written. */
+void agent_clock_heard(struct agent *a, uint64_t mono);
 /* Answers clock_gettime or gettimeofday; -ENOSYS when the clock is not ours to answer. */
 int agent_clock_call(struct agent *a, unsigned nr, const uint64_t args[6], int64_t *ret) _must_check_;
 
@@ -172,7 +201,11 @@ int agent_page_reply(struct agent *a, const uint8_t *body, size_t n) _must_check
 /* leave.c */
 void agent_freeze(struct agent *a); /* FREEZE */
 void agent_on_stop(struct agent *a); /* a thread of the guest changed state */
+void agent_stands(struct guest_thread *g); /* what a thread does that stands and has nothing to begin */
 int agent_resume(struct agent *a) _must_check_; /* RESUME */
+/* What a signal that comes now would interrupt, as home would see it: outside of what is ours, *code the restart code
+ * of the call that it is in, 0: none. */
+int agent_interrupted(struct guest_thread *g, struct user_regs_struct *ret, int64_t *code) _must_check_;
 
 /* link.c */
 int agent_link_start(struct agent *a, int fd, struct err *e) _must_check_; /* fd is consumed */

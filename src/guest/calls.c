@@ -72,8 +72,7 @@ static unsigned reason_of(unsigned nr)
 	}
 }
 
-/* The stack pointer of a guest that waits in a call: sigaltstack() depends on it. */
-static uint64_t stack_pointer(const struct guest_thread *g)
+uint64_t agent_stack_pointer(const struct guest_thread *g)
 {
 	char path[40], text[256];
 	uint64_t sp = 0;
@@ -87,16 +86,17 @@ static uint64_t stack_pointer(const struct guest_thread *g)
 int agent_forward(struct guest_thread *g, const struct seccomp_notif *req)
 {
 	struct agent *a = g->a;
-	struct wire_call m = {.nr = (uint16_t)req->data.nr, .seq = ++a->seq, .tid = g->image->tid};
+	struct wire_call m = {
+	    .nr = (uint16_t)req->data.nr, .seq = ++a->seq, .tid = g->image->tid, .signals = g->signals_seen};
 	int r;
 
 	g->call = (struct agent_call){.active = true, .id = req->id, .seq = m.seq, .nr = (unsigned)req->data.nr};
 	for (int i = 0; i < 6; i++)
-		m.args[i] = g->call.args[i] = req->data.args[i];
+		m.args[i] = req->data.args[i];
 	if (g->reissue.armed && g->reissue.nr == g->call.nr)
 		m.reissue = 1;
-	if (req->data.nr == SYS_sigaltstack)
-		m.sp = stack_pointer(g);
+	if (req->data.nr == SYS_sigaltstack) /* its answer depends on it */
+		m.sp = agent_stack_pointer(g);
 	m.segments = (struct wire_bytes){a->segments.len ? buf_head(&a->segments) : NULL, a->segments.len};
 	r = wire_call_encode(&m, link_out(a->link));
 	return r < 0 ? r : agent_send(a);
@@ -121,7 +121,7 @@ static int decide(struct guest_thread *g, const struct seccomp_notif *req)
 			buf_clear(&a->segments);
 		return agent_forward(g, req);
 	}
-	r = thread_call(g, req);
+	r = nr == SYS_rt_sigreturn ? signal_return(g, req) : thread_call(g, req);
 	if (r != 0)
 		return r < 0 ? r : 0;
 	switch (sysc_request(nr, args, &mem, &cx, &a->segments)) {
@@ -170,14 +170,14 @@ void agent_on_notify(void *arg, int fd, uint32_t events)
 		agent_end(a, 1, "fault point guest-call");
 	if (g->reissue.nr != (unsigned)req.data.nr)
 		g->reissue.armed = false;
-	if (a->freeze_wanted || a->home_asked)
+	if (a->freeze_wanted || a->home_asked || signals_wait(g))
 		r = agent_take_back(g, req.id);
 	else
 		r = decide(g, &req);
 	if (r < 0)
 		agent_end(a, 1, "call %s cannot be served: %s", sysc_name((unsigned)req.data.nr), strerror(-r));
 	/* Whatever comes after the repeated call is new. */
-	if (!a->freeze_wanted && !a->home_asked)
+	if (!a->freeze_wanted && !a->home_asked && !signals_wait(g))
 		g->reissue.armed = g->call.active && g->reissue.armed;
 	/* Fetching a page may have taken more off the socket than that page. */
 	if (a->deferred.len || link_pending(a->link))
@@ -201,7 +201,8 @@ int agent_reply(struct agent *a, const uint8_t *body, size_t n)
 	if (!g || !g->call.active || m.seq != g->call.seq)
 		return -EPROTO;
 	ret = m.ret;
-	if (image_is_restart(ret) && !a->freeze_wanted)
+	agent_clock_heard(a, m.home_mono_ns);
+	if (image_is_restart(ret) && !a->freeze_wanted && !signals_wait(g))
 		return -EPROTO;
 	/* Writing may have to fetch pages first, and what they bring overwrites the link's buffer. */
 	buf_clear(&a->segments);
@@ -218,10 +219,10 @@ int agent_reply(struct agent *a, const uint8_t *body, size_t n)
 		ret = -ERESTARTNOINTR_;
 	} else {
 		g->reissue.armed = false;
-		if (g->call.nr == SYS_clock_gettime && ret == 0)
-			agent_clock_told(a, g->call.args);
 	}
 	g->call.active = false;
+	if (ret == 0 && g->call.nr == SYS_rt_sigreturn)
+		return signal_returned(g);
 	if (ret >= 0 && g->call.nr == SYS_clone)
 		return thread_made(g, ret);
 	if (ret == 0 && g->call.nr == SYS_exit)

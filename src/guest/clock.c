@@ -245,16 +245,20 @@ int agent_clock_call(struct agent *a, unsigned nr, const uint64_t args[6], int64
 	}
 }
 
-void agent_clock_told(struct agent *a, const uint64_t args[6])
+void agent_clock_heard(struct agent *a, uint64_t mono)
 {
 	struct agent_clock *c = &a->clock;
-	int64_t pair[2];
+	int64_t now, by;
 
-	if ((args[0] & 0xffffffff) != CLOCK_MONOTONIC_COARSE || agent_mem_read(a, args[1], pair, sizeof(pair)) < 0 ||
-	    pair[0] < 0 || (uint64_t)pair[0] > LATEST / NSEC_PER_SEC || (uint64_t)pair[1] >= NSEC_PER_SEC)
+	if (!c->known || read_clock(a, CLOCK_MONOTONIC, &now) < 0 || sane(mono) <= now)
 		return;
 	guest_asks(c);
 	advance(c);
-	better(&c->mono, pair[0] * (int64_t)NSEC_PER_SEC + pair[1], c->known);
+	by = sane(mono) - c->mono;
+	if (by > 0) {
+		c->mono += by;
+		c->real += by;
+		c->boot += by;
+	}
 	guest_reads(c);
 }

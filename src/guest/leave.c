@@ -122,6 +122,38 @@ static int leave_vdso(struct guest_thread *g, struct user_regs_struct *regs)
 	return r;
 }
 
+/* int3: the trap is raised again by the same instruction. */
+static void undo_trap(const struct guest_thread *g, struct user_regs_struct *regs)
+{
+	if (g->t.stop == TRACEE_SIGNAL && g->t.sig == SIGTRAP && g->t.info.si_code == SI_KERNEL)
+		regs->rip -= 1;
+}
+
+int agent_interrupted(struct guest_thread *g, struct user_regs_struct *ret, int64_t *code)
+{
+	const struct sysc_row *row;
+	struct cpu_rseq rseq;
+	int64_t native;
+	int r = tracee_get_regs(&g->t, ret);
+
+	if (r == 0)
+		r = cpu_get_rseq(&g->t, &rseq);
+	if (r == 0)
+		r = cpu_rseq_abort(&g->t, &rseq, ret);
+	if (r < 0)
+		return r;
+	row = (int64_t)ret->orig_rax >= 0 ? sysc_row((unsigned)ret->orig_rax) : NULL;
+	native = (int64_t)ret->rax;
+	settle_registers(g, ret);
+	undo_trap(g, ret);
+	r = leave_vdso(g, ret);
+	*code = (int64_t)ret->orig_rax >= 0 && image_is_restart((int64_t)ret->rax) ? (int64_t)ret->rax : 0;
+	/* A call that the kernel here was in: it knows best. */
+	if (*code && row && !g->settled && !g->reissue.armed && (row->cls == SYSC_NATIVE || row->cls == SYSC_NATIVE_IF))
+		*code = native;
+	return r;
+}
+
 static int capture_threads(struct agent *a, struct err *e)
 {
 	int r = 0;
@@ -133,9 +165,7 @@ static int capture_threads(struct agent *a, struct err *e)
 		if (r < 0)
 			break;
 		settle_registers(g, &g->image->regs);
-		/* int3: the trap is raised again at home by the same instruction. */
-		if (g->t.stop == TRACEE_SIGNAL && g->t.sig == SIGTRAP && g->t.info.si_code == SI_KERNEL)
-			g->image->regs.rip -= 1;
+		undo_trap(g, &g->image->regs);
 		r = leave_vdso(g, &g->image->regs);
 	}
 	return r;
@@ -208,7 +238,7 @@ static void give_image_if_still(struct agent *a)
 	for (size_t i = 0; i < a->threads_n; i++) {
 		const struct guest_thread *g = a->threads[i];
 
-		if (g->t.stop == TRACEE_RUNNING || g->call.active || g->makes || g->leaves)
+		if (g->t.stop == TRACEE_RUNNING || g->call.active || g->makes || g->leaves || g->beginning)
 			return;
 	}
 	give_image(a);
@@ -242,7 +272,7 @@ static int go_on(struct agent *a)
 		struct tracee *t = &a->threads[i]->t;
 
 		prompt_restore(t->pid, &(struct prompt_saved){.nice = 0, .raised = 1});
-		if (t->stop != TRACEE_RUNNING)
+		if (t->stop != TRACEE_RUNNING && !a->threads[i]->stackless)
 			r = tracee_resume(t, TRACEE_CONT, 0);
 	}
 	return r;
@@ -270,17 +300,26 @@ static void guest_died(struct guest_thread *g)
 static void stands(struct guest_thread *g)
 {
 	struct agent *a = g->a;
-	char text[100];
 
 	if (thread_not_made(g) < 0)
 		agent_end(a, 1, "the link failed");
+	if (signals_begin(g) < 0)
+		agent_end(a, 1, "guest %d cannot be given a signal", a->home_pid);
+	agent_stands(g);
+}
+
+void agent_stands(struct guest_thread *g)
+{
+	struct agent *a = g->a;
+	char text[100];
+
 	if (a->freeze_wanted) {
 		give_image_if_still(a);
 	} else if (g->t.stop == TRACEE_SIGNAL || g->t.stop == TRACEE_STEP) {
 		(void)snprintf(text, sizeof(text), "signal %d at address %p", g->t.sig, g->t.info.si_addr);
 		if (agent_bring_home(a, g, REASON_GUEST_FAULT, 0, text) < 0)
 			agent_end(a, 1, "the link failed");
-	} else if (!a->home_asked && tracee_resume(&g->t, TRACEE_CONT, 0) < 0) {
+	} else if (!a->home_asked && !g->stackless && tracee_resume(&g->t, TRACEE_CONT, 0) < 0) {
 		agent_end(a, 1, "the guest cannot be resumed");
 	}
 }

@@ -114,8 +114,10 @@ static int hello(struct agent *a, const uint8_t *body, size_t n)
 	struct wire_link_hello mine = {.protocol = WIRE_PROTOCOL, .mig = a->mig};
 	int r = wire_link_hello_decode(&m, body, n);
 
-	if (r < 0 || a->state != AGENT_PREPARED || m.protocol != WIRE_PROTOCOL || m.mig != a->mig)
+	if (r < 0 || a->state != AGENT_PREPARED || m.protocol != WIRE_PROTOCOL || m.mig != a->mig ||
+	    m.xlayout.len != sizeof(a->home_cpu))
 		return -EPROTO;
+	memcpy(&a->home_cpu, m.xlayout.data, sizeof(a->home_cpu));
 	if (fault_point(FAULT_GUEST_HELLO) < 0)
 		agent_end(a, 1, "fault point guest-hello");
 	a->state = AGENT_RECEIVING;
@@ -123,7 +125,8 @@ static int hello(struct agent *a, const uint8_t *body, size_t n)
 	return r < 0 ? r : agent_send(a);
 }
 
-/* An answer to another thread, while the memory of one call is gathered: what it would overwrite is still needed. */
+/* An answer to another thread, while the memory of one call is gathered: what it would overwrite is still needed. A
+ * signal must not overtake an answer, nor begin in the midst of another. */
 static int defer(struct agent *a, const struct wire_header *h, const uint8_t *body)
 {
 	int r = buf_append(&a->deferred, h, sizeof(*h));
@@ -144,7 +147,7 @@ static int take_deferred(struct agent *a)
 			return -ENOMEM;
 		memcpy(body, buf_head(&a->deferred) + sizeof(h), h.length);
 		buf_consume(&a->deferred, sizeof(h) + h.length);
-		r = agent_reply(a, body, h.length);
+		r = h.type == WIRE_REPLY ? agent_reply(a, body, h.length) : signal_arrives(a, body, h.length);
 		if (r < 0)
 			return r;
 	}
@@ -155,6 +158,9 @@ static int frame(struct agent *a, const struct wire_header *h, const uint8_t *bo
 {
 	size_t n = h->length;
 
+	/* What it is for is in use. */
+	if (a->fetching && (h->type == WIRE_REPLY || h->type == WIRE_SIGNAL))
+		return defer(a, h, body);
 	switch (h->type) {
 	case WIRE_LINK_HELLO:
 		return hello(a, body, n);
@@ -168,7 +174,9 @@ static int frame(struct agent *a, const struct wire_header *h, const uint8_t *bo
 	case WIRE_GO:
 		return go(a, body, n);
 	case WIRE_REPLY:
-		return a->fetching ? defer(a, h, body) : agent_reply(a, body, n);
+		return agent_reply(a, body, n);
+	case WIRE_SIGNAL:
+		return a->state == AGENT_RUNNING ? signal_arrives(a, body, n) : -EPROTO;
 	case WIRE_PAGE_REPLY:
 		return a->state >= AGENT_READY ? agent_page_reply(a, body, n) : -EPROTO;
 	case WIRE_FREEZE:

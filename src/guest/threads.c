@@ -66,6 +66,8 @@ void thread_remove(struct guest_thread *g)
 	memmove(&a->threads[i], &a->threads[i + 1], (a->threads_n - i - 1) * sizeof(*a->threads));
 	a->threads_n--;
 	tracee_release(&g->t);
+	signals_release(&g->signals);
+	free(g->returns);
 	free(g->image);
 	free(g);
 }
@@ -231,6 +233,10 @@ int thread_born(struct guest_thread *g)
 	tracee_init_child(&n->t, pid, &g->t);
 	n->image->tid_address = g->makes_tid_address;
 	r = await_birth(n);
+	if (r == 0)
+		r = wire_thread_born_encode(&(struct wire_thread_born){.tid = tid}, link_out(a->link));
+	if (r == 0)
+		r = agent_send(a);
 	/* While home waits for the image the new thread keeps still, and its maker is to stop again: this stop has used
 	 * up the interrupt. */
 	if (r == 0)

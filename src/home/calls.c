@@ -42,11 +42,11 @@ static int grow_scratch(struct deputy *d, uint64_t size)
 	int r = tracee_mask_all(&d->t);
 
 	if (r == 0 && d->scratch)
-		r = tracee_syscall(&d->t, &v, SYS_munmap, d->scratch, d->scratch_size, 0, 0, 0, 0);
+		r = tracee_syscall(&d->t, &v, SYS_munmap, d->scratch, d->scratch_size + IMAGE_PAGE, 0, 0, 0, 0);
 	d->scratch = 0;
 	size = size < SCRATCH_MIN ? SCRATCH_MIN : (size + 0xffff) & ~0xffffULL;
 	if (r == 0)
-		r = tracee_syscall(&d->t, &at, SYS_mmap, 0, size, PROT_READ | PROT_WRITE,
+		r = tracee_syscall(&d->t, &at, SYS_mmap, 0, size + IMAGE_PAGE, PROT_READ | PROT_WRITE,
 				   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, ~0ULL, 0);
 	if (r < 0)
 		return r;
@@ -55,6 +55,14 @@ static int grow_scratch(struct deputy *d, uint64_t size)
 	d->scratch = (uint64_t)at;
 	d->scratch_size = size;
 	return tracee_unmask(&d->t);
+}
+
+int call_aside(struct deputy *d, uint64_t *ret)
+{
+	int r = d->scratch ? 0 : grow_scratch(d, 0);
+
+	*ret = d->scratch + d->scratch_size;
+	return r;
 }
 
 /* Puts the buffers of calls that sleep at the guest's own addresses; false when they are not mapped at home. */
@@ -148,7 +156,8 @@ static int read_placed(void *ctx, size_t off, void *p, size_t n)
 
 static int answer(struct shepherd *s, const struct wire_call *call, int64_t ret, struct wire_bytes segments)
 {
-	struct wire_reply m = {.seq = call->seq, .tid = call->tid, .ret = ret, .segments = segments};
+	struct wire_reply m = {
+	    .seq = call->seq, .tid = call->tid, .ret = ret, .home_mono_ns = clock_mono_ns(), .segments = segments};
 	int r = wire_reply_encode(&m, link_out(s->link));
 
 	return r < 0 ? r : shepherd_send(s);
@@ -194,6 +203,8 @@ static int permitted(struct deputy *d)
 
 	if (m->nr == SYS_clone)
 		return (m->args[0] & IMAGE_THREAD_FLAGS) == IMAGE_THREAD_FLAGS ? 0 : -EPERM;
+	if (m->nr == SYS_rt_sigreturn)
+		return 0;
 	if (m->nr == SYS_restart_syscall)
 		return m->reissue && d->restart.live && d->restart.nr == m->nr ? 0 : -EPERM;
 	r = sysc_permitted(m->nr, m->args);
@@ -225,7 +236,7 @@ static int enter(struct deputy *d)
 	if (r < 0)
 		return r;
 	d->state = DEPUTY_BUSY;
-	d->call.signal_ignored = false;
+	d->call.signal_ignored = d->call.done = false;
 	/* Most calls end at once: it is cheaper to wait for them here than to go round the loop. */
 	for (int stops = 0; stops < 2; stops++) {
 		r = tracee_wait(&d->t, stops ? clock_mono_ns() + QUICK_NS : deadline);
@@ -268,17 +279,22 @@ int call_rerun(struct deputy *d)
 	return r < 0 ? r : 0;
 }
 
-/* 0: the deputy stands; 1: it holds a signal, and the call is refused. */
+/* 0: the deputy stands; 1: a signal was there before the call, which is to be made after it. */
 static int stand(struct deputy *d)
 {
 	int r = deputy_stop(d);
 
-	if (r < 0 || !d->signal_held)
+	if (r == 0 && d->signals_given != d->call.m.signals)
+		r = signals_let_in(d); /* and with it the others that wait */
+	if (r < 0 || (!d->signal_held && d->signals_given == d->call.m.signals))
 		return r;
-	/* The signal was there before the call: the call is made at home, after it. */
-	d->call.refused = true;
-	d->state = DEPUTY_HELD;
-	return 1;
+	if (d->signal_held) { /* it comes home first */
+		d->call.refused = true;
+		d->state = DEPUTY_HELD;
+		return 1;
+	}
+	r = call_answer(d, -ERESTARTNOINTR_);
+	return r < 0 ? r : deputy_idle(d) < 0 ? -EIO : 1;
 }
 
 int call_begin(struct shepherd *s, const uint8_t *body, size_t n)
@@ -304,6 +320,8 @@ int call_begin(struct shepherd *s, const uint8_t *body, size_t n)
 	if (r < 0)
 		return r;
 	count(d);
+	if (m.nr == SYS_rt_sigaction)
+		signals_forget_action(s, m.args[0]);
 	if (m.nr == SYS_exit && s->threads_n > 1 && d == s->threads[0])
 		return -EPROTO;
 	r = stand(d);
@@ -311,6 +329,8 @@ int call_begin(struct shepherd *s, const uint8_t *body, size_t n)
 		r = thread_create(d);
 	else if (r == 0 && m.nr == SYS_exit && s->threads_n > 1)
 		r = thread_exit(d, (int64_t)m.args[0]);
+	else if (r == 0 && m.nr == SYS_rt_sigreturn)
+		r = signals_return(d);
 	else if (r == 0)
 		r = start(d);
 	if (r <= 0)
@@ -348,25 +368,44 @@ static void on_park_end(void *arg)
 		deputy_on_event(d->s); /* killed meanwhile */
 }
 
-/* A signal that the call itself has let in, or raised, is handled before the call returns: signal(7). */
-static bool lets_signal_in(const struct deputy *d, int64_t ret)
+/* May the call itself have let a signal in, or raised one? That is handled before the call returns: signal(7). */
+static bool may_let_signal_in(const struct deputy *d, int64_t ret)
 {
-	return (d->call.m.nr == SYS_rt_sigprocmask || ret == -EPIPE || ret == -EFBIG) && inspect_pending(d->t.pid, 0);
+	switch (d->call.m.nr) {
+	case SYS_rt_sigprocmask:
+	case SYS_rt_sigreturn:
+	case SYS_kill:
+	case SYS_tkill:
+	case SYS_tgkill:
+	case SYS_rt_sigqueueinfo:
+	case SYS_rt_tgsigqueueinfo:
+	case SYS_pidfd_send_signal:
+		return true;
+	default:
+		return ret == -EPIPE || ret == -EFBIG || ret == -EINTR || image_is_restart(ret);
+	}
 }
 
 int call_finish(struct deputy *d, int64_t ret)
 {
 	struct shepherd *s = d->s;
 	struct wire_bytes seg = d->call.m.segments, out;
-	bool lets;
 	int r = 0;
 
-	lets = lets_signal_in(d, ret);
-	s->lets_signal_in |= lets;
-	if (!s->moving && lets) {
-		/* Comes back here with the guest on its way to a stop. */
-		shepherd_come_home(s, REASON_SIGNAL);
-		return 0;
+	if (may_let_signal_in(d, ret)) {
+		d->call.done = true;
+		d->call.result = ret;
+		if (s->moving)
+			s->lets_signal_in |= inspect_pending(d->t.pid, 0);
+		else
+			r = signals_let_in(d);
+		if (r < 0)
+			return r;
+		if (!s->moving && d->signal_held) {
+			/* Comes back here with the guest on its way to a stop. */
+			shepherd_come_home(s, REASON_SIGNAL);
+			return 0;
+		}
 	}
 	buf_clear(&d->answer);
 	/* Also of an interrupted call: select() leaves there what is left of its time. */

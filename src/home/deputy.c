@@ -153,7 +153,7 @@ int deputy_idle(struct deputy *d)
 	regs.rax = SYS_pause;
 	regs.orig_rax = ~0ULL;
 	r = tracee_set_regs(&d->t, &regs);
-	if (r == 0)
+	if (r == 0 && !d->unborn)
 		r = tracee_unmask(&d->t);
 	if (r == 0)
 		r = tracee_resume(&d->t, TRACEE_CONT, 0);
@@ -198,17 +198,19 @@ static bool bit(uint64_t mask, int sig)
 	return (mask >> (sig - 1)) & 1;
 }
 
-enum verdict { IGNORED, FATAL, MATTERS };
+enum verdict { IGNORED, FATAL, HANDLED, MATTERS };
 
 /* What the kernel would do with the signal: signal(7). */
-static enum verdict judge(struct shepherd *s, int sig)
+static enum verdict judge(struct deputy *d, int sig)
 {
+	struct shepherd *s = d->s;
+
 	if (sig == SIGKILL)
 		return FATAL;
-	if (inspect_signals(s->pid, &s->facts) < 0)
+	if (inspect_signals(d->t.pid, &s->facts) < 0)
 		return MATTERS;
 	if (bit(s->facts.sig_caught, sig))
-		return MATTERS;
+		return HANDLED;
 	if (bit(s->facts.sig_ignored, sig) && sig != SIGSTOP)
 		return IGNORED;
 	switch (sig) {
@@ -239,25 +241,79 @@ static enum verdict judge(struct shepherd *s, int sig)
 	}
 }
 
-/* The deputy stands before a signal. Returns true when the process must come home for it. */
-static bool signal_arrived(struct deputy *d)
+/* What the kernel has answered to the call that a signal came into. */
+static int note_result(struct deputy *d)
+{
+	struct user_regs_struct regs;
+	int r = tracee_get_regs(&d->t, &regs);
+
+	if (r < 0)
+		return r;
+	d->call.result = (int64_t)regs.rax;
+	/* The signal was there before the call was entered, or entered anew: rax is a number, not a result. */
+	d->call.not_entered = regs.rip == d->t.syscall_ip;
+	if (d->call.not_entered)
+		d->call.result = regs.rax == SYS_restart_syscall ? -ERESTART_RESTARTBLOCK_ : -ERESTARTNOINTR_;
+	d->call.done = true;
+	return 0;
+}
+
+enum arrival {
+	PASSED, /* the deputy runs on */
+	GIVEN, /* the guest has it; the deputy stands */
+	HELD, /* the process must come home for it */
+};
+
+/* The deputy stands before a signal. */
+static enum arrival signal_arrived(struct deputy *d)
 {
 	struct shepherd *s = d->s;
-	enum verdict v = judge(s, d->t.sig);
-	int r;
+	enum verdict v = judge(d, d->t.sig);
+	int r = 0;
 
-	if (v != MATTERS) {
+	if (v == IGNORED || v == FATAL) {
 		d->call.signal_ignored = d->state == DEPUTY_BUSY;
 		r = tracee_resume(&d->t, d->state == DEPUTY_BUSY ? TRACEE_TO_SYSCALL : TRACEE_CONT, d->t.sig);
-		if (r < 0 && r != -ESRCH)
-			deputy_lost(s, "the deputy cannot be resumed");
-		return false;
+	} else {
+		siginfo_t info = d->t.info;
+
+		if (d->state == DEPUTY_BUSY)
+			r = note_result(d);
+		if (r == 0)
+			r = v == HANDLED && signals_may_hand_over(d) ? signals_hand_over(d) : 1;
+		if (r == 0)
+			return GIVEN;
+		if (r > 0) {
+			d->signal_held = true;
+			d->held = info;
+			s->want_home = true;
+			s->home_reason = REASON_SIGNAL;
+			return HELD;
+		}
 	}
-	d->signal_held = true;
-	d->held = d->t.info;
-	s->want_home = true;
-	s->home_reason = REASON_SIGNAL;
-	return true;
+	if (r < 0 && r != -ESRCH)
+		deputy_lost(s, "a signal cannot be delivered");
+	d->t.stop = TRACEE_RUNNING; /* killed, if it is not: the end follows */
+	return PASSED;
+}
+
+/* The guest has the signal; its call, if it was in one, has been cut off or is done. */
+static void signal_given(struct deputy *d)
+{
+	struct shepherd *s = d->s;
+	int r;
+
+	if (d->state == DEPUTY_BUSY) {
+		r = call_finish(d, d->call.result);
+	} else {
+		r = signals_let_in(d);
+		if (r == 0 && !d->signal_held)
+			r = deputy_idle(d);
+		else if (r == 0 && shepherd_home_now(s))
+			shepherd_come_home(s, REASON_SIGNAL);
+	}
+	if (r < 0 && r != -ESRCH)
+		deputy_lost(s, "the deputy cannot be resumed");
 }
 
 void process_ended(struct shepherd *s)
@@ -312,8 +368,17 @@ void deputy_look(struct deputy *d)
 		break;
 	case TRACEE_SIGNAL:
 	case TRACEE_STEP:
-		if (signal_arrived(d) && shepherd_home_now(s))
-			shepherd_come_home(s, REASON_SIGNAL);
+		switch (signal_arrived(d)) {
+		case GIVEN:
+			signal_given(d);
+			break;
+		case HELD:
+			if (shepherd_home_now(s))
+				shepherd_come_home(s, REASON_SIGNAL);
+			break;
+		default:
+			break;
+		}
 		break;
 	case TRACEE_EVENT:
 		if (d->state == DEPUTY_STOPPED)
@@ -363,22 +428,33 @@ int deputy_stop(struct deputy *d)
 			return r;
 		if (d->t.stop == TRACEE_ENDED)
 			process_ended(d->s);
-		if (d->t.stop == TRACEE_SIGNAL && !signal_arrived(d))
-			d->t.stop = TRACEE_RUNNING;
+		if (d->t.stop == TRACEE_SIGNAL)
+			(void)signal_arrived(d);
 	}
 	return 0;
+}
+
+int deputy_take_stop(struct deputy *d)
+{
+	if (d->t.stop == TRACEE_ENDED)
+		process_ended(d->s);
+	if (d->t.stop == TRACEE_SIGNAL)
+		(void)signal_arrived(d);
+	return deputy_stop(d);
 }
 
 int deputy_settle(struct deputy *d, int64_t *ret, struct err *e)
 {
 	struct shepherd *s = d->s;
 	uint64_t deadline = clock_mono_ns() + SETTLE_NS;
-	struct user_regs_struct regs;
 	int r = 0;
 
-	/* Held at a signal, the registers already show the code. */
-	while (d->t.stop != TRACEE_EXIT && d->t.stop != TRACEE_SIGNAL) {
-		if (d->t.stop == TRACEE_RUNNING) {
+	/* Held at a signal, the result is known. The signal for which the call has left the kernel may come only now.
+	 */
+	while (!d->call.done && d->t.stop != TRACEE_EXIT) {
+		if (d->t.stop == TRACEE_SIGNAL) {
+			(void)signal_arrived(d);
+		} else if (d->t.stop == TRACEE_RUNNING) {
 			r = tracee_interrupt(&d->t);
 			if (r == 0)
 				r = tracee_wait(&d->t, deadline);
@@ -391,13 +467,9 @@ int deputy_settle(struct deputy *d, int64_t *ret, struct err *e)
 		if (d->t.stop == TRACEE_ENDED)
 			process_ended(s);
 	}
-	r = tracee_get_regs(&d->t, &regs);
+	r = d->call.done ? 0 : note_result(d);
 	if (r < 0)
 		return err_set(e, r, "the deputy's registers cannot be read");
-	*ret = (int64_t)regs.rax;
-	/* The signal was there before the call was entered, or entered anew: rax is a number, not a result. */
-	d->call.not_entered = regs.rip == d->t.syscall_ip;
-	if (d->call.not_entered)
-		*ret = regs.rax == SYS_restart_syscall ? -ERESTART_RESTARTBLOCK_ : -ERESTARTNOINTR_;
+	*ret = d->call.result;
 	return 0;
 }

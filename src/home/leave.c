@@ -48,13 +48,16 @@ static int send_preamble(int fd, uint64_t id, struct err *e)
 
 static int exchange_hello(struct shepherd *s, struct link *link, uint64_t mig, struct err *e)
 {
-	struct wire_link_hello mine = {.protocol = WIRE_PROTOCOL, .mig = mig}, theirs;
+	struct cpu_layout here;
+	struct wire_link_hello mine = {.protocol = WIRE_PROTOCOL, .mig = mig, .xlayout = {(void *)&here, sizeof(here)}};
+	struct wire_link_hello theirs;
 	uint64_t deadline = clock_mono_ns() + CONNECT_NS;
 	struct wire_header h;
 	const uint8_t *body;
 	int r;
 
 	(void)s;
+	cpu_layout_here(&here);
 	shepherd_clocks(&mine.home_mono_ns, &mine.home_real_ns, &mine.home_boot_ns);
 	r = wire_link_hello_encode(&mine, link_out(link));
 	if (r == 0)

@@ -151,8 +151,14 @@ int shepherd_stray_frame(struct shepherd *s, const struct wire_header *h, const 
 	case WIRE_CALL:
 		r = call_refuse(s, body, h->length);
 		break;
+	case WIRE_THREAD_BORN:
+		r = thread_born(s, body, h->length);
+		break;
 	case WIRE_THREAD_END:
 		r = thread_end(s, body, h->length);
+		break;
+	case WIRE_SIGNAL_FAILED:
+		r = signals_failed(s, body, h->length);
 		break;
 	case WIRE_GUEST_DIED:
 		guest_died(s, body, h->length);

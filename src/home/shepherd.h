@@ -19,6 +19,7 @@
 #include "../image/build.h"
 #include "../image/capture.h"
 #include "../image/inspect.h"
+#include "../image/x86_64/sigframe.h"
 #include "../link/link.h"
 #include "../syscalls/syscalls.h"
 
@@ -56,6 +57,8 @@ struct deputy {
 		bool not_entered; /* a signal was first: nothing was written */
 		bool refused; /* was not begun; to be told once FREEZE is on its way */
 		bool signal_ignored; /* a signal came that nobody wanted */
+		bool done; /* the kernel has answered it with `result`, which may be a restart code */
+		int64_t result;
 	} call;
 	struct buf segments, answer;
 	uint64_t scratch, scratch_size;
@@ -68,9 +71,17 @@ struct deputy {
 		bool in_scratch;
 	} restart;
 
+	bool unborn; /* not on the host yet: all signals are blocked */
+	uint64_t signals_given; /* handed over to its thread on the present host */
 	bool signal_held;
 	bool requeued; /* the held signal waits in the process's own queue, blocked */
 	siginfo_t held;
+};
+
+/* What the process has said to do at a signal, as far as we have asked. */
+struct shepherd_action {
+	bool known;
+	struct sigframe_action action;
 };
 
 struct shepherd {
@@ -90,6 +101,8 @@ struct shepherd {
 	char home[65], host[65]; /* host "" = at home; else the threads are deputies */
 	struct link *link; /* to the present host, NULL at home */
 	uint64_t heard_ns, ping_id;
+
+	struct shepherd_action actions[65];
 
 	uint8_t page_buffer[256 * IMAGE_PAGE];
 
@@ -153,13 +166,16 @@ static inline struct tracee *main_tracee(struct shepherd *s)
 /* The deputy stands: it makes a thread, or ends, as its CALL says, and answers it. */
 int thread_create(struct deputy *d) _must_check_;
 int thread_exit(struct deputy *d, int64_t status) _must_check_;
-/* THREAD_END: the thread did not come to be on the host. */
+/* THREAD_BORN: it is on the host; THREAD_END: it did not come to be there. */
+int thread_born(struct shepherd *s, const uint8_t *body, size_t n) _must_check_;
 int thread_end(struct shepherd *s, const uint8_t *body, size_t n) _must_check_;
 
 /* deputy.c */
 int deputy_make(struct shepherd *s, struct err *e) _must_check_; /* after STARTED: drops memory, all become idle */
 int deputy_idle(struct deputy *d) _must_check_; /* from any stop */
-int deputy_stop(struct deputy *d) _must_check_; /* from idle to a stop; a signal that came is held */
+/* From idle to a stop; a signal that came has been handed over, or is held. */
+int deputy_stop(struct deputy *d) _must_check_;
+int deputy_take_stop(struct deputy *d) _must_check_; /* the same from any stop that was not looked at */
 int deputy_idle_all(struct shepherd *s) _must_check_; /* those that stand, and have no call to finish */
 void deputy_on_event(struct shepherd *s); /* SIGCHLD */
 void deputy_look(struct deputy *d); /* acts on the stop that t shows */
@@ -169,7 +185,20 @@ void deputy_lost_for(struct shepherd *s, unsigned reason, const char *why) __att
 /* Ends the call under way by interrupting it; *ret is its result or its restart code. */
 int deputy_settle(struct deputy *d, int64_t *ret, struct err *e) _must_check_;
 
+/* signals.c */
+bool signals_may_hand_over(const struct deputy *d); /* the guest runs, and is to go on doing so */
+/* The deputy stands before a signal that has a handler, and facts tell its masks: 0 handed over, it stands with the
+ * handler's mask; 1: home's to do. */
+int signals_hand_over(struct deputy *d) _must_check_;
+/* The deputy stands: takes the signals that wait for it, all that can be handed over. Then it stands again. */
+int signals_let_in(struct deputy *d) _must_check_;
+int signals_return(struct deputy *d) _must_check_; /* its CALL is rt_sigreturn() */
+int signals_failed(struct shepherd *s, const uint8_t *body, size_t n) _must_check_; /* SIGNAL_FAILED */
+void signals_forget_action(struct shepherd *s, uint64_t sig);
+
 /* calls.c */
+/* Memory of the deputy for a question of ours, a page; what a call has left in its own is not touched. */
+int call_aside(struct deputy *d, uint64_t *ret) _must_check_;
 int call_begin(struct shepherd *s, const uint8_t *body, size_t n) _must_check_;
 int call_refuse(struct shepherd *s, const uint8_t *body, size_t n) _must_check_; /* to be made again elsewhere */
 int call_give_back(struct deputy *d) _must_check_; /* answers a call that was not begun */

@@ -94,6 +94,7 @@ static int adopt(struct deputy *maker, pid_t tid)
 	if (r < 0)
 		return r;
 	d->idle_regs = maker->idle_regs;
+	d->unborn = true;
 	return deputy_idle(d);
 }
 
@@ -147,6 +148,24 @@ int thread_exit(struct deputy *d, int64_t status)
 	return r;
 }
 
+int thread_born(struct shepherd *s, const uint8_t *body, size_t n)
+{
+	struct wire_thread_born m;
+	struct deputy *d;
+	int r = wire_thread_born_decode(&m, body, n);
+
+	if (r < 0)
+		return r;
+	d = threads_find(s, (pid_t)m.tid);
+	if (!d || !d->unborn)
+		return -EPROTO;
+	d->unborn = false;
+	if (s->moving) /* it gets its own mask when it goes on */
+		return 0;
+	r = deputy_stop(d);
+	return r < 0 ? r : deputy_idle(d);
+}
+
 int thread_end(struct shepherd *s, const uint8_t *body, size_t n)
 {
 	struct wire_thread_end m;
@@ -156,12 +175,9 @@ int thread_end(struct shepherd *s, const uint8_t *body, size_t n)
 	if (r < 0)
 		return r;
 	d = threads_find(s, (pid_t)m.tid);
-	if (!d || d == s->threads[0] || d->state == DEPUTY_BUSY)
+	if (!d || !d->unborn)
 		return -EPROTO;
 	r = deputy_stop(d);
-	/* A signal that it has taken is another thread's to have. */
-	if (r == 0 && d->signal_held)
-		return -EPROTO;
 	if (r == 0)
 		r = leave(d, 0);
 	if (r == 0)

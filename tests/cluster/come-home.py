@@ -86,7 +86,7 @@ def calls(y, fault):
 
 
 def given_up(y):
-    p = out(y, ['heard'], 'shep-rebuilt:1,shep-again:1')
+    p = out(y, ['heard', 'home'], 'shep-rebuilt:1,shep-again:1')
     try:
         os.kill(p.pid, signal.SIGUSR1)
         promises.wait_until('its end', p.ended, 60, y.pump)
@@ -100,7 +100,7 @@ def given_up(y):
 
 def leaving(y, fault, stays):
     """SIGTERM tells a shepherd to bring its process home. Nothing is wrong when that is not possible."""
-    p = out(y, ['heard'], fault)
+    p = out(y, ['heard', 'home'], fault)
     try:
         shepherd = y.helpers(p.pid)[0]
         os.kill(shepherd, signal.SIGTERM)
@@ -120,10 +120,10 @@ def leaving(y, fault, stays):
 def run(argv):
     y = promises.start_yard()
     cases = [
-        ('signals while it computes, not rebuilt', lambda: signals(y, ['heard'], times('shep-rebuilt', 3))),
-        ('signals while it waits, not rebuilt', lambda: signals(y, ['heard', 'wait'], times('shep-rebuilt', 3))),
-        ('signals while it computes, not stopped', lambda: signals(y, ['heard'], times('shep-settle', 2))),
-        ('signals while it waits, not stopped', lambda: signals(y, ['heard', 'wait'], times('shep-settle', 2))),
+        ('signals while it computes, not rebuilt', lambda: signals(y, ['heard', 'home'], times('shep-rebuilt', 3))),
+        ('signals while it waits, not rebuilt', lambda: signals(y, ['heard', 'wait', 'home'], times('shep-rebuilt', 3))),
+        ('signals while it computes, not stopped', lambda: signals(y, ['heard', 'home'], times('shep-settle', 2))),
+        ('signals while it waits, not stopped', lambda: signals(y, ['heard', 'wait', 'home'], times('shep-settle', 2))),
         ('a call, not rebuilt', lambda: calls(y, times('shep-rebuilt', 2))),
         ('a call, not stopped', lambda: calls(y, times('shep-settle', 2))),
         ('a signal, given up', lambda: given_up(y)),

@@ -20,7 +20,7 @@ DEF = os.path.join(os.path.dirname(os.path.abspath(__file__)), '../../src/base/f
 KILLS = int(os.environ.get('GODWIT_KILLS', '24'))
 
 # What is done with a process at home, and the passing of the point that fails: "out" to h1; "call" out, and it makes calls
-# there; "back" out and home; "on" out and to h2, where a second agent is started.
+# there; "signal" out, and handlers begin there; "back" out and home; "on" out and to h2, where a second agent is started.
 # Then what becomes of the process by error and by kill. It may be lost only when its memory is in one place and the
 # helper that dies has it: home's dies while the process is away, or the host's while it is there.
 STAYS, LOST = 'stays', 'lost'
@@ -36,6 +36,8 @@ CASES = {
     'shep-deputy': [('out', 1, LOST, LOST)],
     'shep-call': [('call', 1, LOST, LOST)],
     'shep-reply': [('call', 1, LOST, LOST)],
+    'shep-signal': [('signal', 1, LOST, LOST)],
+    'guest-signal': [('signal', 1, LOST, LOST)],
     'shep-freeze-sent': [('back', 1, LOST, LOST), ('on', 1, LOST, LOST)],
     'shep-rebuilt': [('back', 1, STAYS, LOST)],
     'shep-kill-sent': [('back', 1, LOST, LOST)],
@@ -74,8 +76,8 @@ class Field:
     def fault(self, kind, text):
         self.y.send(f'fault {kind} {text}')
 
-    def start(self):
-        p = promises.Program(['steady'], keep_running=True)
+    def start(self, name='steady'):
+        p = promises.Program([name], keep_running=True)
         self.y.ended.pop(p.pid, None)
         return p
 
@@ -119,7 +121,7 @@ class Field:
 
 def one(f, name, leg, nth, mode, outcome):
     kind = 'agent' if name.startswith('guest') else 'shepherd'
-    p = f.start()
+    p = f.start('ticks' if leg == 'signal' else 'steady')
     try:
         second = leg == 'on' and kind == 'agent'
         if not second:
@@ -129,14 +131,14 @@ def one(f, name, leg, nth, mode, outcome):
         else:
             # A fault at a call may come before the move is reported.
             r = f.y.move(p.pid, 'h1', 60)[0]
-            assert r == 0 or leg == 'call', f'the first move fails: {r}'
+            assert r == 0 or leg in ('call', 'signal'), f'the first move fails: {r}'
         if second:
             f.fault(kind, f'{name}:{nth}:{mode}')
         if leg in ('back', 'on'):
             r, _, _, _, text = f.y.move(p.pid, 'home' if leg == 'back' else 'h2', 60)
             # The fault point must have been reached.
             assert r or name == 'guest-image-sent', 'the move succeeds in spite of the fault'
-        if leg == 'call' and outcome == LOST:
+        if leg in ('call', 'signal') and outcome == LOST:
             promises.wait_until('the fault', p.ended, 60, f.y.pump)
         f.fault(kind, '-')
         if outcome == STAYS:

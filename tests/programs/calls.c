@@ -422,6 +422,23 @@ static void signals(void)
 	CALL(rt_sigprocmask, SIG_SETMASK, &none, A(0), 8L);
 	CALL(sigaltstack, A(0), &ss);
 	say("  disabled %d", ss.ss_flags == SS_DISABLE);
+	must(signal(SIGUSR1, on_signal) != SIG_ERR);
+	CALL(kill, getpid(), SIGUSR1);
+	say("  handled %d", handled); /* before the call returned */
+	CALL(tkill, gettid(), SIGUSR1);
+	say("  handled %d", handled);
+	CALL(tgkill, getpid(), gettid(), SIGUSR1);
+	say("  handled %d", handled);
+	si = (siginfo_t){.si_signo = SIGUSR1, .si_code = SI_QUEUE};
+	CALL(rt_sigqueueinfo, getpid(), SIGUSR1, &si);
+	say("  handled %d", handled);
+	CALL(rt_tgsigqueueinfo, getpid(), gettid(), SIGUSR1, &si);
+	say("  handled %d", handled);
+	fd = (int)syscall(SYS_pidfd_open, getpid(), 0);
+	CALL(pidfd_send_signal, fd, SIGUSR1, A(0), 0);
+	say("  handled %d", handled);
+	must(close(fd) == 0);
+	handled = 0;
 	must(signal(SIGALRM, on_signal) != SIG_ERR);
 	CALL(alarm, 100);
 	QUIET(alarm, 0);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Promise: each signal runs its handler once, and queued ones keep their order and their value, also when the way home
- * is a difficult one. "heard wait" waits in a call instead of computing. What is sent, the driver decides. */
+ * is a difficult one. "heard wait" waits in a call instead of computing; with "home" the handlers of plain ones have a
+ * stack that disarms itself, so that they run at home only. What is sent, the driver decides. */
 #include <errno.h>
 #include <signal.h>
 #include <string.h>
@@ -26,14 +27,34 @@ static void on_queued(int sig, siginfo_t *si, void *context)
 	queued++;
 }
 
+#ifndef SS_AUTODISARM
+#define SS_AUTODISARM (1U << 31)
+#endif
+
+static char stack[65536];
+
+static bool asked(int argc, char **argv, const char *what)
+{
+	for (int i = 1; i < argc; i++) {
+		if (strcmp(argv[i], what) == 0)
+			return true;
+	}
+	return false;
+}
+
 int main(int argc, char **argv)
 {
+	stack_t own = {.ss_sp = stack, .ss_flags = (int)SS_AUTODISARM, .ss_size = sizeof(stack)};
 	struct sigaction plain = {.sa_handler = on_usr, .sa_flags = SA_RESTART};
 	struct sigaction info = {.sa_sigaction = on_queued, .sa_flags = SA_SIGINFO | SA_RESTART};
-	bool waits = argc > 1 && strcmp(argv[1], "wait") == 0;
+	bool waits = asked(argc, argv, "wait");
 	pid_t parent = getppid();
 
 	promise_start();
+	if (asked(argc, argv, "home")) {
+		must(sigaltstack(&own, NULL) == 0);
+		plain.sa_flags |= SA_ONSTACK;
+	}
 	must(sigaction(SIGUSR1, &plain, NULL) == 0 && sigaction(SIGUSR2, &plain, NULL) == 0);
 	must(sigaction(SIGRTMIN, &info, NULL) == 0);
 	must(dprintf(STDOUT_FILENO, "ready\n") > 0);

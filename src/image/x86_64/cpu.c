@@ -108,33 +108,56 @@ ssize_t cpu_get_xstate(const struct tracee *t, uint8_t *buf)
 	return (ssize_t)iov.iov_len;
 }
 
+size_t cpu_layout_size(const struct cpu_layout *l)
+{
+	size_t end = XSAVE_LEGACY;
+
+	for (uint32_t i = 0; i < l->count && i < CPU_COMPONENTS; i++) {
+		size_t e = (size_t)l->components[i].offset + l->components[i].size;
+
+		end = e > end ? e : end;
+	}
+	return end < XSTATE_MAX ? end : XSTATE_MAX;
+}
+
+int cpu_convert_xstate(uint8_t *ret, size_t size, const struct cpu_layout *to, const uint8_t *state, size_t n,
+		       const struct cpu_layout *from)
+{
+	uint64_t bv;
+
+	if (n < XSAVE_LEGACY || size < XSAVE_LEGACY)
+		return -EPROTO;
+	memcpy(ret, state, XSAVE_LEGACY);
+	memcpy(&bv, state + XSAVE_BV, sizeof(bv));
+	memset(ret + XSAVE_LEGACY, 0, size - XSAVE_LEGACY);
+	memset(ret + XSAVE_BV + 8, 0, XSAVE_LEGACY - XSAVE_BV - 8); /* standard format, nothing reserved */
+	for (uint32_t i = 0; i < from->count && i < CPU_COMPONENTS; i++) {
+		const struct cpu_component *c = &from->components[i], *t = component(to, c->id);
+
+		if (c->id >= 64 || !(bv >> c->id & 1))
+			continue;
+		if (!t || t->size != c->size || (uint64_t)c->offset + c->size > n ||
+		    (uint64_t)t->offset + t->size > size)
+			return -ENOEXEC;
+		memcpy(ret + t->offset, state + c->offset, c->size);
+	}
+	return 0;
+}
+
 int cpu_set_xstate(const struct tracee *t, const uint8_t *state, size_t n, const struct cpu_layout *from)
 {
 	uint8_t buf[XSTATE_MAX];
 	struct cpu_layout here;
 	struct iovec iov;
-	uint64_t bv;
 	ssize_t size = cpu_get_xstate(t, buf); /* the kernel wants exactly its own size */
+	int r;
 
 	if (size < 0)
 		return (int)size;
-	if (n < XSAVE_LEGACY || (size_t)size < XSAVE_LEGACY)
-		return -EPROTO;
 	cpu_layout_here(&here);
-	memcpy(buf, state, XSAVE_LEGACY);
-	memcpy(&bv, state + XSAVE_BV, sizeof(bv));
-	memset(buf + XSAVE_LEGACY, 0, (size_t)size - XSAVE_LEGACY);
-	memset(buf + XSAVE_BV + 8, 0, XSAVE_LEGACY - XSAVE_BV - 8); /* standard format, nothing reserved */
-	for (uint32_t i = 0; i < from->count && i < CPU_COMPONENTS; i++) {
-		const struct cpu_component *c = &from->components[i], *to = component(&here, c->id);
-
-		if (c->id >= 64 || !(bv >> c->id & 1))
-			continue;
-		if (!to || to->size != c->size || (uint64_t)c->offset + c->size > n ||
-		    (uint64_t)to->offset + to->size > (uint64_t)size)
-			return -ENOEXEC;
-		memcpy(buf + to->offset, state + c->offset, c->size);
-	}
+	r = cpu_convert_xstate(buf, (size_t)size, &here, state, n, from);
+	if (r < 0)
+		return r;
 	iov = (struct iovec){buf, (size_t)size};
 	return ptrace(PTRACE_SETREGSET, t->pid, (void *)NT_X86_XSTATE, &iov) == -1 ? -errno : 0;
 }

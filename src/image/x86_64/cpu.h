@@ -32,6 +32,12 @@ int cpu_layout_fits(const struct cpu_layout *here, const struct cpu_layout *from
 
 /* Reads the extended state of a stopped task; buf has XSTATE_MAX bytes; length or -errno. */
 ssize_t cpu_get_xstate(const struct tracee *t, uint8_t *buf) _must_check_;
+/* Brings a state of n bytes from layout `from` into layout `to`, whose size is given; the rest of it becomes zero.
+ * -EPROTO, -ENOEXEC. */
+int cpu_convert_xstate(uint8_t *ret, size_t size, const struct cpu_layout *to, const uint8_t *state, size_t n,
+		       const struct cpu_layout *from) _must_check_;
+/* Bytes that a state of this layout takes. */
+size_t cpu_layout_size(const struct cpu_layout *l);
 /* Gives a stopped task the state that was read on a CPU of layout `from`. */
 int cpu_set_xstate(const struct tracee *t, const uint8_t *state, size_t n, const struct cpu_layout *from) _must_check_;
 

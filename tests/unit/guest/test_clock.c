@@ -239,14 +239,11 @@ static void test_home_is_set(void **state)
 static void test_nonsense(void **state)
 {
 	static const uint64_t values[] = {0, 1, NSEC_PER_SEC, INT64_MAX, 1ULL << 63, UINT64_MAX};
-	struct timespec ts = {.tv_sec = INT64_MAX, .tv_nsec = -1};
-	const uint64_t args[6] = {CLOCK_MONOTONIC_COARSE, (uintptr_t)&ts};
 	struct guest g;
 	int64_t last = 0;
 
 	(void)state;
 	begin(&g, NULL);
-	agent_clock_told(&g.a, args);
 	last = by_stub(&g, CLOCK_MONOTONIC);
 	assert_true(last <= home(CLOCK_MONOTONIC));
 	for (size_t i = 0; i < ARRAY_SIZE(values); i++) {
@@ -287,26 +284,25 @@ static void test_astray(void **state)
 	}
 }
 
-/* Home has answered a coarse clock: ours does not fall behind it. */
-static void test_told(void **state)
+/* What home has done cannot be later than the guest's time. */
+static void test_heard(void **state)
 {
 	struct guest g;
-	struct timespec ts;
-	uint64_t args[6] = {CLOCK_MONOTONIC_COARSE, (uintptr_t)&ts};
-	int64_t v;
+	int64_t v, real;
 
 	(void)state;
 	begin(&g, NULL);
+	real = by_stub(&g, CLOCK_REALTIME) + NS;
 	v = by_stub(&g, CLOCK_MONOTONIC) + NS;
-	ts = (struct timespec){.tv_sec = v / NS, .tv_nsec = v % NS};
-	agent_clock_told(&g.a, args);
+	agent_clock_heard(&g.a, (uint64_t)v);
 	assert_true(by_stub(&g, CLOCK_MONOTONIC) >= v);
 	assert_true(by_call(&g, CLOCK_MONOTONIC) >= v);
-	v = by_stub(&g, CLOCK_MONOTONIC) + 2 * NS;
-	ts = (struct timespec){.tv_sec = v / NS, .tv_nsec = v % NS};
-	args[0] = CLOCK_REALTIME_COARSE;
-	agent_clock_told(&g.a, args);
-	assert_true(by_stub(&g, CLOCK_MONOTONIC) < v);
+	assert_true(by_stub(&g, CLOCK_REALTIME) >= real);
+	/* What it knows better is not forgotten. */
+	agent_clock_heard(&g.a, (uint64_t)(v - NS));
+	assert_true(by_stub(&g, CLOCK_MONOTONIC) >= v);
+	agent_clock_heard(&g.a, UINT64_MAX);
+	assert_true(by_call(&g, CLOCK_MONOTONIC) >= v);
 	end(&g);
 }
 
@@ -314,7 +310,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {cmocka_unit_test(test_counter),   cmocka_unit_test(test_without_counter),
 					   cmocka_unit_test(test_too_early), cmocka_unit_test(test_home_is_set),
-					   cmocka_unit_test(test_astray),    cmocka_unit_test(test_told),
+					   cmocka_unit_test(test_astray),    cmocka_unit_test(test_heard),
 					   cmocka_unit_test(test_nonsense)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

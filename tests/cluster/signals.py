@@ -1,0 +1,102 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Handlers run on the host: the process does not come home for them, and has each signal once.
+
+Signals from outside while it computes and while it waits in a call; a timer that interrupts all it does, with moves in between;
+handlers that begin on one node and return on another.
+"""
+import ctypes
+import os
+import signal
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '../lib'))
+import promises
+
+libc = ctypes.CDLL(None, use_errno=True)
+ROUNDS = 30
+
+
+def queue(pid, value):
+    r = libc.sigqueue(pid, signal.SIGRTMIN, ctypes.c_void_p(value))
+    assert r == 0, f'sigqueue: {os.strerror(ctypes.get_errno())}'
+
+
+def move(y, p, host):
+    r, _, _, _, text = y.move(p.pid, host, 60)
+    assert r == 0, f'it is not moved to {host}: {text}'
+
+
+def waiting(pid):
+    """The signals that wait to be taken."""
+    with open(f'/proc/{pid}/status') as f:
+        fields = dict(line.split(':', 1) for line in f)
+    return int(fields['ShdPnd'], 16) | int(fields['SigPnd'], 16)
+
+
+def from_outside(y, argv, places):
+    """One of each kind at a time; places says where it is moved before each round."""
+    p = promises.Program(argv, keep_running=True)
+    y.ended.pop(p.pid, None)
+    try:
+        promises.wait_until('it is ready', lambda: os.path.getsize(f'{p.dir}.out'), 60, y.pump)
+        move(y, p, 'h1')
+        homes = 0
+        for i in range(ROUNDS):
+            if places and i % 3 == 0:
+                move(y, p, places[i // 3 % len(places)])
+                homes += places[i // 3 % len(places)] == 'home'
+            os.kill(p.pid, signal.SIGUSR1)
+            queue(p.pid, i)
+            promises.wait_until('the deputy has taken them', lambda: not waiting(p.pid), 60, y.pump)
+        came = sum(e[0] == 'home' for e in y.ended.get(p.pid, []))
+        assert came == homes, f'it came home {came} times, of which {homes} were ordered: {y.ended.get(p.pid)}'
+        code, got = p.finish(y.pump, 30)
+        assert code == 0 and got == b'ready\n%d plain, %d queued, 0 wrong\n' % (ROUNDS, ROUNDS), f'code {code}, it says {got}'
+        assert not promises.lost(y, [p.pid]), promises.lost(y, [p.pid])
+    finally:
+        p.close()
+
+
+def timer(y, name):
+    """It gets a signal each few ms, and stays away until it is called home."""
+    want = promises.unmoved([name])
+    p = promises.Program([name], keep_running=True)
+    y.ended.pop(p.pid, None)
+    try:
+        for host in ('h1', 'h2', 'h3'):
+            move(y, p, host)
+            y.pump(0.2)
+            assert not y.ended.get(p.pid), f'it left {host} by itself: {y.ended[p.pid]}'
+        move(y, p, 'home')
+        got = p.finish(y.pump, 60)
+        assert got == want, f'{got} instead of {want}'
+    finally:
+        p.close()
+
+
+def run(argv):
+    del argv
+    y = promises.start_yard()
+    cases = [
+        ('while it computes', lambda: from_outside(y, ['heard'], [])),
+        ('while it waits', lambda: from_outside(y, ['heard', 'wait'], [])),
+        ('while it computes and is moved', lambda: from_outside(y, ['heard'], ['h2', 'h3', 'home', 'h1'])),
+        ('while it waits and is moved', lambda: from_outside(y, ['heard', 'wait'], ['h2', 'h3', 'home', 'h1'])),
+        ('a timer', lambda: timer(y, 'ticks')),
+    ]
+    bad = 0
+    try:
+        for name, case in cases:
+            try:
+                case()
+                print(f'ok   {name}', flush=True)
+            except (AssertionError, promises.yard.Lost) as e:
+                bad += 1
+                print(f'FAIL {name}: {e}', flush=True)
+    finally:
+        promises.check_nothing_left(y)
+    assert not bad, f'{bad} of {len(cases)} are wrong'
+
+
+promises.main(run)
