@@ -117,20 +117,6 @@ int signal_returned(struct guest_thread *g)
 	return agent_take_back(g, g->call.id);
 }
 
-/* signal(7) and kernel/signal.c, handle_signal(): what becomes of the call that the handler interrupts. */
-static void settle_call(struct user_regs_struct *regs, int64_t code, uint64_t flags)
-{
-	if (!code)
-		return;
-	if (code == -ERESTARTNOINTR_ || (code == -ERESTARTSYS_ && (flags & SA_RESTART))) {
-		regs->rax = regs->orig_rax;
-		regs->rip -= 2;
-	} else {
-		regs->rax = (uint64_t)-EINTR;
-	}
-	regs->orig_rax = ~0ULL;
-}
-
 /* The state of the thread, extended registers as home's CPU has them. */
 static int take_context(struct guest_thread *g, struct sigframe_context *c, int64_t *code)
 {
@@ -165,7 +151,7 @@ static int push_all(struct guest_thread *g, struct sigframe_context *c, int64_t 
 	while (r == 0 && g->signals) {
 		struct guest_signal *s = g->signals;
 
-		settle_call(&c->regs, code, s->signal.action.flags);
+		sigframe_cut_call(&c->regs, code, s->signal.action.flags);
 		code = 0;
 		g->signals = s->next;
 		if (sigframe_push(c, &s->signal, &g->a->home_cpu, &mem) < 0)

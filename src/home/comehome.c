@@ -70,9 +70,9 @@ static bool undone(struct deputy *d)
 	return is_stop(d->held.si_signo) && inspect_pending(d->t.pid, SIGCONT);
 }
 
-/* Queues the held signal anew, with everything that its siginfo says: only the process itself may do that (a sender's
- * si_code may not be forged by others, rt_tgsigqueueinfo(2)). It stays blocked until the process goes on. SIGSTOP
- * cannot be blocked: it is sent last, by stop_again(). */
+/* What has no handler that could begin at once is queued anew, with everything that its siginfo says: only the process
+ * itself may do that (a sender's si_code may not be forged by others, rt_tgsigqueueinfo(2)). It stays blocked until the
+ * process goes on. SIGSTOP cannot be blocked: it is sent last, by stop_again(). */
 static int requeue_signal(struct deputy *d, struct err *e)
 {
 	int64_t at = 0, v = 0;
@@ -130,10 +130,10 @@ static int make_thread_whole(struct deputy *d, struct builder *b, struct err *e)
 	if (r == 0)
 		r = builder_finish_thread(b, &d->t, image, e);
 	if (r == 0)
-		r = requeue_signal(d, e);
-	if (r == 0)
 		mend_restart(d, image);
-	return r;
+	if (r == 0 && d->signal_held && !d->requeued)
+		r = signals_begin_at_home(d, &image->regs);
+	return r > 0 ? requeue_signal(d, e) : r;
 }
 
 static int make_whole(struct shepherd *s, struct builder *b, struct err *e)

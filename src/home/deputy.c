@@ -276,14 +276,18 @@ static enum arrival signal_arrived(struct deputy *d)
 		r = tracee_resume(&d->t, d->state == DEPUTY_BUSY ? TRACEE_TO_SYSCALL : TRACEE_CONT, d->t.sig);
 	} else {
 		siginfo_t info = d->t.info;
+		bool give = v == HANDLED && signals_may_hand_over(d);
 
 		if (d->state == DEPUTY_BUSY)
 			r = note_result(d);
-		if (r == 0)
-			r = v == HANDLED && signals_may_hand_over(d) ? signals_hand_over(d) : 1;
-		if (r == 0)
+		if (r == 0 && give)
+			r = signals_hand_over(d);
+		if (r == 0 && give)
 			return GIVEN;
-		if (r > 0) {
+		d->held_frame = false;
+		if (r == 0 && v == HANDLED)
+			r = signals_hold(d);
+		if (r >= 0) {
 			d->signal_held = true;
 			d->held = info;
 			s->want_home = true;

@@ -16,10 +16,13 @@
 #include <unistd.h>
 
 #include "../base/clock.h"
+#include "../base/fault.h"
 #include "../base/log.h"
 #include "../wire/reasons.h"
 
 #define FREEZE_NS (500 * NSEC_PER_MSEC)
+/* Once registers of ours are in place, giving up is worse than waiting: a busy machine may take this long. */
+#define COME_BACK_NS (20 * NSEC_PER_SEC)
 #define USER_CS 0x33 /* 64-bit code segment */
 
 static bool is_thread(const struct shepherd *s, pid_t tid)
@@ -202,15 +205,19 @@ void freeze_give_back(struct shepherd *s)
 		struct user_regs_struct regs = d->image->regs;
 		int r = 0;
 
+		/* It was on its way to a stop when the time was over; its registers may be ours. */
+		if (d->t.stop == TRACEE_RUNNING && d->image_taken &&
+		    (tracee_interrupt(&d->t) < 0 || tracee_wait(&d->t, clock_mono_ns() + COME_BACK_NS) < 0))
+			log_warn("thread %d of process %d does not stop", d->t.pid, s->pid);
 		prompt_restore(d->t.pid, &d->prompt);
 		if (d->t.stop == TRACEE_RUNNING || d->t.stop == TRACEE_ENDED)
 			continue;
 		if (d->t.stop == TRACEE_SIGNAL && !d->image_taken)
 			r = tracee_detach(&d->t, d->t.sig);
-		else if (!d->image_taken || d->t.stop == TRACEE_EVENT || d->t.stop == TRACEE_GROUP)
+		else if (!d->image_taken)
 			r = tracee_get_regs(&d->t, &regs);
 		if (r == 0 && d->t.stop != TRACEE_RUNNING)
-			r = tracee_leave(&d->t, &regs, clock_mono_ns() + FREEZE_NS);
+			r = tracee_leave(&d->t, &regs, clock_mono_ns() + COME_BACK_NS);
 		if (r < 0)
 			log_warn("thread %d of process %d could not be let go in order", d->t.pid, s->pid);
 	}
@@ -319,7 +326,7 @@ static int hold(struct shepherd *s, bool on)
 
 int freeze_take(struct shepherd *s, struct err *e)
 {
-	uint64_t deadline = clock_mono_ns() + FREEZE_NS;
+	uint64_t deadline = clock_mono_ns() + COME_BACK_NS;
 	struct tracee *t = main_tracee(s);
 	int64_t brk = 0;
 	int asked = 0, r;
@@ -339,6 +346,8 @@ int freeze_take(struct shepherd *s, struct err *e)
 		asked = ask_process(s, e);
 	for (size_t i = 1; r == 0 && asked == 0 && i < s->threads_n; i++)
 		asked = ask_tid_address(s->threads[i], e);
+	if (r == 0 && fault_point(FAULT_SHEP_ASKED) < 0)
+		r = -EIO;
 	for (size_t i = 0; r == 0 && i < s->threads_n; i++)
 		r = tracee_settle(&s->threads[i]->t, &s->threads[i]->image->regs, deadline);
 	if (r == 0)

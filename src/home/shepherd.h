@@ -76,6 +76,9 @@ struct deputy {
 	bool signal_held;
 	bool requeued; /* the held signal waits in the process's own queue, blocked */
 	siginfo_t held;
+	bool held_frame; /* its handler can begin by a frame of ours: held_signal, and then this mask */
+	struct sigframe_signal held_signal;
+	uint64_t held_mask;
 };
 
 /* What the process has said to do at a signal, as far as we have asked. */
@@ -190,6 +193,11 @@ bool signals_may_hand_over(const struct deputy *d); /* the guest runs, and is to
 /* The deputy stands before a signal that has a handler, and facts tell its masks: 0 handed over, it stands with the
  * handler's mask; 1: home's to do. */
 int signals_hand_over(struct deputy *d) _must_check_;
+/* The same, but home is on its way or wanted: notes in held_signal how the handler begins there. */
+int signals_hold(struct deputy *d) _must_check_;
+/* The thread is whole at home, and masked: the handler of the held signal begins in *regs. 1: not by a frame of ours.
+ */
+int signals_begin_at_home(struct deputy *d, struct user_regs_struct *regs) _must_check_;
 /* The deputy stands: takes the signals that wait for it, all that can be handed over. Then it stands again. */
 int signals_let_in(struct deputy *d) _must_check_;
 int signals_return(struct deputy *d) _must_check_; /* its CALL is rt_sigreturn() */

@@ -8,6 +8,7 @@
 #include "shepherd.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -94,40 +95,101 @@ bool signals_may_hand_over(const struct deputy *d)
 	return !s->moving && !s->head.stopped && !shepherd_home_now(s) && !threads_signal_held(s);
 }
 
-int signals_hand_over(struct deputy *d)
+/* How the handler begins, and the mask that it has. What the kernel does with SA_RESETHAND is done. 1: a frame that
+ * only a kernel can write. */
+static int prepare(struct deputy *d, struct sigframe_signal *sig, uint64_t *mask)
 {
-	struct sigframe_signal sig = {0};
 	int signo = d->t.sig, r;
 	/* The mask in force, which sigsuspend() and ppoll() change for their time; the task's own is in saved_mask. */
 	uint64_t blocked = d->s->facts.sig_blocked;
 
-	static_assert(sizeof(sig.info) == sizeof(d->t.info), "siginfo_t travels as it is");
-	memcpy(sig.info, &d->t.info, sizeof(sig.info));
-	r = action_of(d, signo, &sig.action);
-	/* Changed meanwhile, or a frame that a kernel would not write: home knows better. */
-	if (r == 0 && (sig.action.handler <= 1 || !(sig.action.flags & SA_RESTORER_)))
+	static_assert(sizeof(sig->info) == sizeof(d->t.info), "siginfo_t travels as it is");
+	*sig = (struct sigframe_signal){0};
+	memcpy(sig->info, &d->t.info, sizeof(sig->info));
+	r = action_of(d, signo, &sig->action);
+	if (r == 0 && (sig->action.handler <= 1 || !(sig->action.flags & SA_RESTORER_)))
 		return 1;
-	if (r == 0 && (sig.action.flags & SA_ONSTACK))
-		r = ask(d, SYS_sigaltstack, 0, &sig.stack, sizeof(sig.stack));
-	if (r == 0 && ((uint32_t)sig.stack.flags & SIGFRAME_AUTODISARM))
+	if (r == 0 && (sig->action.flags & SA_ONSTACK))
+		r = ask(d, SYS_sigaltstack, 0, &sig->stack, sizeof(sig->stack));
+	if (r == 0 && ((uint32_t)sig->stack.flags & SIGFRAME_AUTODISARM))
 		return 1;
 	if (r == 0)
 		r = tracee_mask_all(&d->t);
-	if (r < 0)
-		return r;
-	sig.mask = d->t.saved_mask;
-	d->t.saved_mask = blocked | sig.action.mask;
-	if (!(sig.action.flags & SA_NODEFER))
-		d->t.saved_mask |= 1ULL << (signo - 1);
-	d->t.saved_mask &= ~NEVER_BLOCKED;
-	if (sig.action.flags & SA_RESETHAND)
+	if (r == 0 && (sig->action.flags & SA_RESETHAND))
 		r = reset_action(d, signo);
-	if (r == 0 && fault_point(FAULT_SHEP_SIGNAL) < 0)
-		r = -EIO;
-	if (r == 0)
-		r = send_signal(d, &sig);
+	sig->mask = d->t.saved_mask;
+	*mask = blocked | sig->action.mask;
+	if (!(sig->action.flags & SA_NODEFER))
+		*mask |= 1ULL << (signo - 1);
+	*mask &= ~NEVER_BLOCKED;
+	return r;
+}
+
+int signals_hand_over(struct deputy *d)
+{
+	struct sigframe_signal sig;
+	uint64_t mask;
+	int r = prepare(d, &sig, &mask);
+
+	if (r != 0)
+		return r;
+	d->t.saved_mask = mask;
+	if (fault_point(FAULT_SHEP_SIGNAL) < 0)
+		return -EIO;
+	r = send_signal(d, &sig);
 	d->signals_given++;
 	return r < 0 ? r : tracee_unmask(&d->t);
+}
+
+int signals_hold(struct deputy *d)
+{
+	int r = prepare(d, &d->held_signal, &d->held_mask);
+
+	d->held_frame = r == 0;
+	return r < 0 ? r : 0;
+}
+
+static int read_memory(void *ctx, uint64_t addr, void *p, size_t n)
+{
+	struct deputy *d = ctx;
+
+	return tracee_read(&d->t, addr, p, n);
+}
+
+static int write_memory(void *ctx, uint64_t addr, const void *p, size_t n)
+{
+	struct deputy *d = ctx;
+
+	return tracee_write(&d->t, addr, p, n);
+}
+
+int signals_begin_at_home(struct deputy *d, struct user_regs_struct *regs)
+{
+	const struct sigframe_memory mem = {read_memory, write_memory, d};
+	bool in_call = (int64_t)regs->orig_rax >= 0 && image_is_restart((int64_t)regs->rax);
+	_cleanup_free_ struct sigframe_context *c = NULL;
+	struct cpu_layout here;
+	ssize_t n;
+	int r;
+
+	if (!d->held_frame)
+		return 1;
+	c = calloc(1, sizeof(*c));
+	n = c ? cpu_get_xstate(&d->t, c->xstate) : -ENOMEM;
+	if (!c || n < 0)
+		return (int)n;
+	cpu_layout_here(&here);
+	c->xstate_len = (size_t)n;
+	c->regs = *regs;
+	sigframe_cut_call(&c->regs, in_call ? (int64_t)regs->rax : 0, d->held_signal.action.flags);
+	if (sigframe_push(c, &d->held_signal, &here, &mem) < 0)
+		return 1; /* the kernel knows what follows then */
+	r = cpu_set_xstate(&d->t, c->xstate, c->xstate_len, &here);
+	if (r < 0)
+		return r;
+	*regs = c->regs;
+	d->t.saved_mask = d->held_mask;
+	return 0;
 }
 
 int signals_let_in(struct deputy *d)

@@ -28,6 +28,8 @@ CASES = {
     'shep-ordered': [('out', 1, STAYS, STAYS), ('on', 2, STAYS, LOST)],
     'shep-connected': [('out', 1, STAYS, STAYS)],
     'shep-ahead': [('out', 1, STAYS, STAYS)],
+    # The kernel must not let the process go on with registers of ours.
+    'shep-asked': [('out', 1, STAYS, LOST)],
     'shep-frozen': [('out', 1, STAYS, STAYS)],
     'shep-image-sent': [('out', 1, STAYS, STAYS)],
     'shep-ready': [('out', 1, STAYS, STAYS), ('on', 2, STAYS, LOST)],

@@ -58,6 +58,30 @@ def from_outside(y, argv, places):
         p.close()
 
 
+def bursts(y, argv):
+    """Queued ones come while it is on its way: none is lost, and none overtakes another."""
+    p = promises.Program(argv, keep_running=True)
+    y.ended.pop(p.pid, None)
+    try:
+        promises.wait_until('it is ready', lambda: os.path.getsize(f'{p.dir}.out'), 60, y.pump)
+        move(y, p, 'h1')
+        sent = 0
+        for i in range(ROUNDS):
+            y.lines.clear()
+            y.send(f'move {p.pid} {("h2", "home", "h1", "h3")[i % 4]}')
+            for _ in range(8):
+                queue(p.pid, sent)
+                sent += 1
+                y.pump(0.002)
+            promises.wait_until('the answer to the move', lambda: any(x.startswith(f'moved {p.pid} ') for x in y.lines), 60, y.pump)
+        promises.wait_until('all are taken', lambda: not waiting(p.pid), 60, y.pump)
+        code, got = p.finish(y.pump, 30)
+        assert code == 0 and got == b'ready\n0 plain, %d queued, 0 wrong\n' % sent, f'{sent} sent, code {code}, it says {got}'
+        assert not promises.lost(y, [p.pid]), promises.lost(y, [p.pid])
+    finally:
+        p.close()
+
+
 def timer(y, name):
     """It gets a signal each few ms, and stays away until it is called home."""
     want = promises.unmoved([name])
@@ -83,6 +107,8 @@ def run(argv):
         ('while it waits', lambda: from_outside(y, ['heard', 'wait'], [])),
         ('while it computes and is moved', lambda: from_outside(y, ['heard'], ['h2', 'h3', 'home', 'h1'])),
         ('while it waits and is moved', lambda: from_outside(y, ['heard', 'wait'], ['h2', 'h3', 'home', 'h1'])),
+        ('while it computes, and is on its way', lambda: bursts(y, ['heard'])),
+        ('while it waits, and is on its way', lambda: bursts(y, ['heard', 'wait'])),
         ('a timer', lambda: timer(y, 'ticks')),
     ]
     bad = 0

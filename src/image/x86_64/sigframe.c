@@ -8,6 +8,8 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "../image.h"
+
 #define RED_ZONE 128
 #define XSAVE_LEGACY 512 /* the area of FXSAVE */
 #define XSAVE_BV 512
@@ -99,6 +101,19 @@ static void registers_from_frame(struct user_regs_struct *r, const struct contex
 	r->rip = mc->ip;
 	r->eflags = (r->eflags & ~FLAGS_OWN) | (mc->flags & FLAGS_OWN);
 	r->orig_rax = ~0ULL; /* no call to be made again */
+}
+
+void sigframe_cut_call(struct user_regs_struct *regs, int64_t code, uint64_t flags)
+{
+	if (!code)
+		return;
+	if (code == -ERESTARTNOINTR_ || (code == -ERESTARTSYS_ && (flags & SA_RESTART))) {
+		regs->rax = regs->orig_rax;
+		regs->rip -= 2;
+	} else {
+		regs->rax = (uint64_t)-EINTR;
+	}
+	regs->orig_rax = ~0ULL;
 }
 
 /* Completes an extended state to what stands in a frame. Returns its length; there is room for MAGIC2 behind it. */

@@ -2,8 +2,7 @@
 /*
  * What the kernel does with registers and stack when a handler begins and when it returns, done from outside.
  * Promise: a frame is as home's kernel would have written it, extended registers in the layout of home's CPU, so that
- * a handler may begin on one node and return on another. Must not: decide whether a signal is delivered, nor whether
- * the call that it interrupts is made again.
+ * a handler may begin on one node and return on another. Must not: decide whether a signal is delivered.
  * Documentation: arch/x86/kernel/signal_64.c and fpu/signal.c, x86-64 psABI 3.2.2.
  */
 #ifndef GODWIT_IMAGE_X86_64_SIGFRAME_H
@@ -45,6 +44,10 @@ struct sigframe_context {
 	uint8_t xstate[XSTATE_MAX];
 	size_t xstate_len;
 };
+
+/* A handler with these flags of its action interrupts the call that stands in *regs, if it does: it is made again after
+ * the handler, or has failed with EINTR, as the restart code `code` (0: in no call) says. signal(7). */
+void sigframe_cut_call(struct user_regs_struct *regs, int64_t code, uint64_t flags);
 
 /* Writes the frame of sig below the stack pointer, and makes c the state in which its handler begins. -EFAULT: the
  * stack cannot be written, or an alternate stack is too small for it: the kernel would force a SIGSEGV. */
