@@ -36,6 +36,43 @@ static const struct {
     {SYS_restart_syscall, 0, 1, 8, true}, /* of a poll() that was interrupted before: see agent */
 };
 
+/* Calls that the kernel fails with EINTR when they are cut off, and so keeps no time for: args[3] is ms. A move cuts
+ * them off unseen. */
+static bool is_timed(unsigned nr)
+{
+	return nr == SYS_epoll_wait || nr == SYS_epoll_pwait;
+}
+
+static uint64_t ms_left(uint64_t end_ns)
+{
+	uint64_t now = clock_mono_ns();
+
+	return end_ns > now ? (end_ns - now + NSEC_PER_MSEC - 1) / NSEC_PER_MSEC : 0;
+}
+
+/* Its time began when the call was made first. */
+static void keep_time(struct deputy *d)
+{
+	unsigned nr = d->call.m.nr;
+	int ms = (int)d->call.m.args[3];
+	bool again = d->call.m.reissue && d->timed.end_ns && d->timed.nr == nr;
+
+	if (!is_timed(nr) || ms <= 0) {
+		d->timed.end_ns = 0;
+		return;
+	}
+	d->timed.nr = nr;
+	if (!again)
+		d->timed.end_ns = clock_mono_ns() + (uint64_t)ms * NSEC_PER_MSEC;
+	d->call.args[3] = ms_left(d->timed.end_ns);
+}
+
+void call_continue_time(const struct deputy *d, struct user_regs_struct *regs)
+{
+	if (d->timed.end_ns && regs->orig_rax == d->timed.nr && (int64_t)regs->rax == -ERESTARTNOINTR_)
+		regs->r10 = ms_left(d->timed.end_ns);
+}
+
 static int grow_scratch(struct deputy *d, uint64_t size)
 {
 	int64_t at = 0, v;
@@ -260,6 +297,7 @@ static int start(struct deputy *d)
 
 	if (r < 0)
 		return r;
+	keep_time(d);
 	d->call.resumed = take_up(d);
 	d->call.begun_ns = clock_mono_ns();
 	r = enter(d);
@@ -274,8 +312,11 @@ static int start(struct deputy *d)
 
 int call_rerun(struct deputy *d)
 {
-	int r = enter(d);
+	int r;
 
+	if (d->timed.end_ns)
+		d->call.args[3] = ms_left(d->timed.end_ns);
+	r = enter(d);
 	return r < 0 ? r : 0;
 }
 
@@ -392,6 +433,8 @@ int call_finish(struct deputy *d, int64_t ret)
 	struct wire_bytes seg = d->call.m.segments, out;
 	int r = 0;
 
+	if (!image_is_restart(ret))
+		d->timed.end_ns = 0;
 	if (may_let_signal_in(d, ret)) {
 		d->call.done = true;
 		d->call.result = ret;

@@ -109,6 +109,7 @@ static void stop_again(struct shepherd *s)
 /* A call that sleeps in the kernel's restart block with its buffers in our scratch memory, which is now gone. */
 static void mend_restart(const struct deputy *d, struct image_thread *h)
 {
+	call_continue_time(d, &h->regs);
 	if ((int64_t)h->regs.orig_rax >= 0 && (int64_t)h->regs.rax == -ERESTART_RESTARTBLOCK_ &&
 	    (!d->restart.live || d->restart.in_scratch))
 		h->regs.rax = (uint64_t)-ERESTARTNOINTR_;

@@ -64,6 +64,10 @@ struct deputy {
 	uint64_t scratch, scratch_size;
 	uint8_t *local; /* image of the scratch memory */
 	size_t local_size, image_size; /* room; what sysc_place() filled */
+	struct { /* a call with a relative time that only we know how to continue: call_time_left() */
+		unsigned nr;
+		uint64_t end_ns; /* 0: none */
+	} timed;
 	struct { /* what the kernel's restart block of the deputy holds: the call and its pointers */
 		bool live;
 		unsigned nr;
@@ -213,6 +217,8 @@ int call_give_back(struct deputy *d) _must_check_; /* answers a call that was no
 int call_finish(struct deputy *d, int64_t ret) _must_check_; /* sends REPLY */
 int call_answer(struct deputy *d, int64_t ret) _must_check_; /* a REPLY without memory */
 int call_rerun(struct deputy *d) _must_check_;
+/* The call that stands in *regs is to be made again at home: its time goes on. */
+void call_continue_time(const struct deputy *d, struct user_regs_struct *regs);
 
 /* link.c */
 void shepherd_watch_link(struct shepherd *s);

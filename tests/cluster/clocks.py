@@ -5,7 +5,8 @@
 (a) a process that only reads clocks is moved again and again: wherever it is stopped, nothing is lost and no clock goes back;
 (b) on a host it does not enter the kernel for them, and its output is the same;
 (c) where home keeps the data of the clocks, a host has pages of its own: they are in nobody's way, and not in the image;
-(d) all of it once more where the processor's counter cannot be used and each reading is a call.
+(d) a wait whose time only home knows ends in time, though the process moves all the while;
+(e) the first two once more where the processor's counter cannot be used and each reading is a call.
 
   clocks.py [--seed N]      GODWIT_MOVES=N (150)
 """
@@ -105,6 +106,22 @@ def places(y, want, hosts):
         p.close()
 
 
+def waits(y, rng):
+    """(d) until the wait has ended it is at no place for long."""
+    want = promises.unmoved(['epoll-time'])
+    p = promises.Program(['epoll-time'])
+    try:
+        moves = 0
+        while not p.ended():
+            moves += moved(y, p.pid, rng.choice(promises.HOSTS)) if not p.ended() else 0
+            y.pump(0.05)
+        got = p.finish(y.pump)
+        assert got == want, f'after {moves} moves: {got} instead of {want}'
+        assert moves > 2, f'only {moves} moves'
+    finally:
+        p.close()
+
+
 # Boundaries 0 and 1: around the pages that the kernel chooses. 2: before a clock is read to where it cannot be stored, 3: before
 # it maps over its clocks, then at each change.
 WAYS = [('h1', 'home', 'h2', None, None, None, None), ('h1', 'h2', 'home', None, None, None, None),
@@ -135,6 +152,7 @@ def run(argv):
     print(f'{" ".join(sources)}: {rate:.0f} waits in a second of its time', flush=True)
     for way in WAYS:
         places(y, want, way)
+    waits(y, rng)
     promises.check_nothing_left(y)
     without_counter()
     y = promises.start_yard()
