@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "../base/clock.h"
+#include "inspect.h"
 
 #define TRACEE_OPTIONS (PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACECLONE)
 #define KERNEL_SIGSET_BYTES 8
@@ -204,9 +205,23 @@ int tracee_unmask(struct tracee *t)
 	if (!t->masked)
 		return 0;
 	r = request(PTRACE_SETSIGMASK, t, KERNEL_SIGSET_BYTES, (uintptr_t)&t->saved_mask);
-	if (r == 0)
-		t->masked = false;
-	return r;
+	if (r < 0)
+		return r;
+	t->masked = false;
+	/* A SIGCONT after it has undone it: kernel/signal.c, prepare_signal(). */
+	if (t->stop_again && !inspect_pending(t->pid, SIGCONT) && kill(t->pid, SIGSTOP) < 0)
+		return -errno;
+	t->stop_again = false;
+	return 0;
+}
+
+/* The task stands before a SIGSTOP in the midst of what we do with it. */
+static bool puts_off_stop(struct tracee *t)
+{
+	bool is_stop = t->stop == TRACEE_SIGNAL && t->sig == SIGSTOP && t->masked;
+
+	t->stop_again |= is_stop;
+	return is_stop;
 }
 
 /* Resumes to the next syscall stop. Group stops and interrupts that come between are passed over. */
@@ -223,6 +238,8 @@ static int to_syscall_stop(struct tracee *t, enum tracee_stop wanted, uint64_t d
 			return 0;
 		if (t->stop == TRACEE_ENDED)
 			return -ESRCH;
+		if (puts_off_stop(t))
+			continue;
 		if (t->stop != TRACEE_EVENT && t->stop != TRACEE_GROUP && t->stop != TRACEE_CLONE)
 			return -EPROTO;
 	}
@@ -276,6 +293,7 @@ int tracee_settle(struct tracee *t, const struct user_regs_struct *regs, uint64_
 			return r;
 		if (t->stop == TRACEE_ENDED)
 			return -ESRCH;
+		(void)puts_off_stop(t);
 	}
 	r = tracee_set_regs(t, regs);
 	return r < 0 ? r : tracee_unmask(t);

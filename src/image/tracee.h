@@ -41,6 +41,8 @@ struct tracee {
 	int mem_fd; /* /proc/PID/mem, -1 until needed */
 	bool masked; /* all signals are blocked for injection; saved_mask is the task's own */
 	uint64_t saved_mask;
+	bool stop_again; /* a SIGSTOP came meanwhile, which nothing blocks; it is sent again when the mask is given back
+			  */
 };
 
 void tracee_init(struct tracee *t, pid_t pid);

@@ -82,6 +82,39 @@ def bursts(y, argv):
         p.close()
 
 
+def state(pid):
+    with open(f'/proc/{pid}/stat') as f:
+        return f.read().rsplit(')', 1)[1].split()[0]
+
+
+def stops(y, rng, name):
+    """SIGSTOP comes at any moment of a move; the process is stopped then, until SIGCONT."""
+    want = promises.unmoved([name])
+    p = promises.Program([name], keep_running=True)
+    y.ended.pop(p.pid, None)
+    try:
+        for i in range(ROUNDS):
+            y.lines.clear()
+            y.send(f'move {p.pid} {("h1", "h2", "home")[i % 3]}')
+            y.pump(rng.random() * 0.02)
+            os.kill(p.pid, signal.SIGSTOP)
+            promises.wait_until('the answer to the move', lambda: any(x.startswith(f'moved {p.pid} ') for x in y.lines), 60, y.pump)
+            seen = []
+
+            # Away it is stopped as well, but traced; a deputy stands only for moments otherwise.
+            def stopped(seen=seen):
+                seen.append(state(p.pid) in 'Tt')
+                return len(seen) > 9 and all(seen[-9:])
+            promises.wait_until(f'it is stopped (round {i})', stopped, 60, y.pump)
+            os.kill(p.pid, signal.SIGCONT)
+            promises.wait_until(f'it goes on (round {i})', lambda: state(p.pid) not in 'Tt', 60, y.pump)
+        got = p.finish(y.pump, 60)
+        assert got == want, f'{got} instead of {want}'
+        assert not promises.lost(y, [p.pid]), promises.lost(y, [p.pid])
+    finally:
+        p.close()
+
+
 def timer(y, name):
     """It gets a signal each few ms, and stays away until it is called home."""
     want = promises.unmoved([name])
@@ -100,7 +133,7 @@ def timer(y, name):
 
 
 def run(argv):
-    del argv
+    rng = promises.seed_of(argv)
     y = promises.start_yard()
     cases = [
         ('while it computes', lambda: from_outside(y, ['heard'], [])),
@@ -109,6 +142,7 @@ def run(argv):
         ('while it waits and is moved', lambda: from_outside(y, ['heard', 'wait'], ['h2', 'h3', 'home', 'h1'])),
         ('while it computes, and is on its way', lambda: bursts(y, ['heard'])),
         ('while it waits, and is on its way', lambda: bursts(y, ['heard', 'wait'])),
+        ('SIGSTOP at any moment', lambda: stops(y, rng, 'cpu')),
         ('a timer', lambda: timer(y, 'ticks')),
     ]
     bad = 0
