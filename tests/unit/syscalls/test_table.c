@@ -112,7 +112,7 @@ static void classes(void **state)
 static void permissions(void **state)
 {
 	static const int allowed[] = {SYS_read, SYS_openat, SYS_exit_group, SYS_wait4};
-	static const int refused[] = {SYS_ptrace, SYS_mount,  SYS_execve, SYS_kill,  SYS_bpf, SYS_process_vm_writev,
+	static const int refused[] = {SYS_ptrace, SYS_mount,  SYS_execve, SYS_mlock, SYS_bpf, SYS_process_vm_writev,
 				      SYS_mmap,   SYS_getpid, SYS_clone,  SYS_setns, 1000};
 	uint64_t args[6] = {0, TIOCSTI};
 
