@@ -182,6 +182,7 @@ int shepherd_frame(struct shepherd *s, const struct wire_header *h, const uint8_
 void shepherd_pump(struct shepherd *s)
 {
 	struct link *link = s->link;
+	bool several = s->threads_n > 1; /* the last but one may end here */
 
 	while (s->link == link && !shepherd_home_now(s)) {
 		struct wire_header h;
@@ -202,7 +203,7 @@ void shepherd_pump(struct shepherd *s)
 			break;
 	}
 	/* Waiting for one of several may have taken the signal that told of another. */
-	if (s->threads_n > 1 && tracee_any_news())
+	if (several && tracee_any_news())
 		deputy_on_event(s);
 	if (shepherd_home_now(s) && s->link)
 		shepherd_come_home(s, s->home_reason);
