@@ -94,8 +94,7 @@ static bool serves(const struct builder *b, const struct image_vma *c, const str
 		return false;
 	if (c->flags & (VMA_VDSO | VMA_VVAR))
 		return !replaces_vvar(c, t);
-	return c->file && c->file == t->file && c->offset - c->start == t->offset - t->start &&
-	       ((c->flags ^ t->flags) & VMA_ADVICE) == 0;
+	return c->file && c->file == t->file && c->offset - c->start == t->offset - t->start;
 }
 
 typedef int (*piece_fn)(struct builder *b, const struct image_vma *of, const struct image_vma *other, uint64_t start,
@@ -144,10 +143,38 @@ static int flush_unmap(struct builder *b, struct err *e)
 	return end ? builder_call(b, e, "unmapping", SYS_munmap, start, end - start, 0, 0, 0, 0) : 0;
 }
 
+/* The kernel is told of what t has, and of what was taken back since c. */
+static int advise(struct builder *b, const struct image_vma *t, const struct image_vma *c, uint64_t start, uint64_t end,
+		  struct err *e)
+{
+	static const struct {
+		uint32_t flag;
+		int advice, undo; /* 0: nothing, it is only about speed */
+	} advices[] = {
+	    {VMA_DONTFORK, MADV_DONTFORK, MADV_DOFORK}, {VMA_WIPEONFORK, MADV_WIPEONFORK, MADV_KEEPONFORK},
+	    {VMA_DONTDUMP, MADV_DONTDUMP, MADV_DODUMP}, {VMA_HUGEPAGE, MADV_HUGEPAGE, 0},
+	    {VMA_NOHUGEPAGE, MADV_NOHUGEPAGE, 0},       {VMA_MERGEABLE, MADV_MERGEABLE, 0},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(advices); i++) {
+		bool wanted = t->flags & advices[i].flag, had = c && (c->flags & advices[i].flag);
+		int advice = wanted ? advices[i].advice : advices[i].undo;
+		int r = 0;
+
+		if (wanted != had && advice)
+			r = builder_call(b, e, BATCH_HINT, SYS_madvise, start, end - start, (uint64_t)advice, 0, 0, 0);
+		/* A host without huge pages or KSM must not refuse the process for them. */
+		if (r < 0 && r != -EINVAL)
+			return r;
+	}
+	return 0;
+}
+
 /* Only for deputies: a fresh task is cleared as a whole. */
 static int clear_piece(struct builder *b, const struct image_vma *c, const struct image_vma *t, uint64_t start,
 		       uint64_t end, struct err *e)
 {
+	uint32_t prot = t ? t->prot : 0;
 	int r;
 
 	if (replaces_vvar(c, t) || (!(c->flags & (VMA_VDSO | VMA_VVAR)) && (!t || !serves(b, c, t)))) {
@@ -159,35 +186,15 @@ static int clear_piece(struct builder *b, const struct image_vma *c, const struc
 	r = flush_unmap(b, e);
 	if (r < 0 || c->flags & (VMA_VDSO | VMA_VVAR))
 		return r;
-	if (c->prot != t->prot)
-		r = builder_call(b, e, "changing protection", SYS_mprotect, start, end - start, t->prot, 0, 0, 0);
+	/* What is shared here, and private on a host, was made writable there. */
+	if (c->flags & VMA_SHARED)
+		prot &= ~(uint32_t)PROT_WRITE;
+	if (c->prot != prot)
+		r = builder_call(b, e, "changing protection", SYS_mprotect, start, end - start, prot, 0, 0, 0);
 	/* What the deputy may still have of its own copies would shadow the file. */
 	if (r == 0 && !(t->flags & VMA_SHARED) && (t->prot & PROT_WRITE))
 		r = builder_call(b, e, "dropping pages", SYS_madvise, start, end - start, MADV_DONTNEED, 0, 0, 0);
-	return r;
-}
-
-static int advise(struct builder *b, const struct image_vma *t, uint64_t start, uint64_t end, struct err *e)
-{
-	static const struct {
-		uint32_t flag;
-		int advice;
-	} advices[] = {
-	    {VMA_DONTFORK, MADV_DONTFORK}, {VMA_WIPEONFORK, MADV_WIPEONFORK}, {VMA_DONTDUMP, MADV_DONTDUMP},
-	    {VMA_HUGEPAGE, MADV_HUGEPAGE}, {VMA_NOHUGEPAGE, MADV_NOHUGEPAGE}, {VMA_MERGEABLE, MADV_MERGEABLE},
-	};
-
-	for (size_t i = 0; i < ARRAY_SIZE(advices); i++) {
-		int r = 0;
-
-		if (t->flags & advices[i].flag)
-			r = builder_call(b, e, BATCH_HINT, SYS_madvise, start, end - start, (uint64_t)advices[i].advice,
-					 0, 0, 0);
-		/* A host without huge pages or KSM must not refuse the process for them. */
-		if (r < 0 && r != -EINVAL)
-			return r;
-	}
-	return 0;
+	return r < 0 || !((c->flags ^ t->flags) & VMA_ADVICE) ? r : advise(b, t, c, start, end, e);
 }
 
 static int map_anonymous(struct builder *b, const struct image_vma *t, uint64_t start, uint64_t end, struct err *e)
@@ -284,7 +291,7 @@ static int create_piece(struct builder *b, const struct image_vma *t, const stru
 	if (t->file && !b->fresh)
 		return err_set(e, -ENOENT, "the file mapping at %#" PRIx64 " is no longer there at home", start);
 	r = t->file ? map_file(b, t, start, end, e) : map_anonymous(b, t, start, end, e);
-	return r < 0 || !(t->flags & VMA_ADVICE) ? r : advise(b, t, start, end, e);
+	return r < 0 || !(t->flags & VMA_ADVICE) ? r : advise(b, t, NULL, start, end, e);
 }
 
 /* Moves the stub to where the image has nothing and unmaps all the rest of the task. */
@@ -439,6 +446,14 @@ static int copy_missing(struct builder *b, uint64_t addr, const uint8_t *data, s
 	return 0;
 }
 
+/* What the guest has written into a mapping that is shared at home cannot be put there. */
+static bool shared_here(const struct builder *b, uint64_t addr)
+{
+	const struct image_vma *c = b->fresh ? NULL : maps_find(&b->current, addr);
+
+	return c && c->file && (c->flags & VMA_SHARED);
+}
+
 /* Puts n bytes of whole pages where they belong; a run may touch several mappings. */
 static int put_pages(struct builder *b, uint64_t addr, const uint8_t *data, size_t n, struct err *e)
 {
@@ -454,8 +469,10 @@ static int put_pages(struct builder *b, uint64_t addr, const uint8_t *data, size
 			r = !b->fresh ? 0 : addr - v->start + part > VDSO_MAX ? -EPROTO : 0;
 		else if (b->fresh && !had_ahead(b, v))
 			r = copy_missing(b, addr, data, part, e);
-		else
+		else if (!shared_here(b, addr))
 			r = tracee_write(b->t, addr, data, part);
+		else
+			r = 0;
 		if (r == 0 && b->fresh && (v->flags & VMA_VDSO) && addr == v->start && part == v->end - v->start) {
 			b->vdso = malloc(part);
 			if (!b->vdso)
