@@ -210,6 +210,12 @@ int maps_read(struct image_maps *m, pid_t pid, bool with_flags, struct err *e)
 	return 0;
 }
 
+static bool same_file(const struct image_maps *a, uint32_t x, const struct image_maps *b, uint32_t y)
+{
+	return x && y ? a->files[x - 1].dev == b->files[y - 1].dev && a->files[x - 1].ino == b->files[y - 1].ino
+		      : x == y;
+}
+
 bool maps_same_layout(const struct image_maps *a, const struct image_maps *b)
 {
 	if (a->n != b->n)
@@ -218,7 +224,7 @@ bool maps_same_layout(const struct image_maps *a, const struct image_maps *b)
 		const struct image_vma *x = &a->v[i], *y = &b->v[i];
 
 		if (x->start != y->start || x->end != y->end || x->prot != y->prot || x->offset != y->offset ||
-		    !x->file != !y->file)
+		    ((x->flags ^ y->flags) & VMA_SHARED) || !same_file(a, x->file, b, y->file))
 			return false;
 	}
 	return true;

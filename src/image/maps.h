@@ -24,7 +24,8 @@ int maps_append(struct image_maps *m, const struct image_vma *v) _must_check_;
 const struct image_vma *maps_find(const struct image_maps *m, uint64_t addr);
 /* The number for a file, made if new; 0 when out of memory. */
 uint32_t maps_file(struct image_maps *m, uint64_t dev, uint64_t ino);
-/* Do both lists have the same ranges with the same protection? Then the flags of one hold for the other. */
+/* Do both lists have the same ranges of the same files with the same protection? Then the flags of one hold for the
+ * other. */
 bool maps_same_layout(const struct image_maps *a, const struct image_maps *b);
 /* A gap of `size` bytes at a multiple of 64 KiB, as low as possible from `from`, free in m and (may be NULL) in
  * other. 0 when there is none. */
