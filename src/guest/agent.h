@@ -111,7 +111,7 @@ struct agent {
 	struct link *link;
 	struct loop_watch *link_watch;
 	uint64_t link_heard_ns;
-	struct builder b; /* its target list tells which ranges come from files */
+	struct builder b; /* its target: what comes from files, or did before the guest covered it */
 
 	struct cpu_layout home_cpu; /* the layout of frames */
 
@@ -202,6 +202,8 @@ int agent_page_reply(struct agent *a, const uint8_t *body, size_t n) _must_check
 void agent_freeze(struct agent *a); /* FREEZE */
 void agent_on_stop(struct agent *a); /* a thread of the guest changed state */
 void agent_stands(struct guest_thread *g); /* what a thread does that stands and has nothing to begin */
+/* The guest's mappings now, with files' ranges as such. */
+int agent_read_maps(struct agent *a, struct image_maps *m, bool with_flags, struct err *e) _must_check_;
 int agent_resume(struct agent *a) _must_check_; /* RESUME */
 /* What a signal that comes now would interrupt, as home would see it: outside of what is ours, *code the restart code
  * of the call that it is in, 0: none. */

@@ -35,9 +35,9 @@ static void join_vvar(struct image_maps *m)
 }
 
 /* Turns memfd mappings back into files' ranges, and marks the vdso's copy and what is left of vvar's place. */
-static int read_maps(struct agent *a, struct image_maps *m, struct err *e)
+int agent_read_maps(struct agent *a, struct image_maps *m, bool with_flags, struct err *e)
 {
-	int r = maps_read(m, main_tracee(a)->pid, true, e);
+	int r = maps_read(m, main_tracee(a)->pid, with_flags, e);
 
 	for (size_t i = 0; r == 0 && i < m->n; i++) {
 		struct image_vma *v = &m->v[i];
@@ -197,7 +197,7 @@ static int capture_guest(struct agent *a, struct err *e)
 	maps_init(&m);
 	r = capture_threads(a, e);
 	if (r == 0)
-		r = read_maps(a, &m, e);
+		r = agent_read_maps(a, &m, true, e);
 	if (r == 0 && !t->syscall_ip)
 		r = tracee_find_syscall(t, h->vdso_start, h->vdso_end);
 	if (r == 0)

@@ -12,7 +12,7 @@
 
 bool agent_in_file_range(const struct agent *a, uint64_t addr, uint64_t len)
 {
-	/* The ranges at the time of building: what the guest has unmapped since is found absent below. */
+	/* What the guest has unmapped or covered since is found out below. */
 	for (uint64_t p = addr & ~(IMAGE_PAGE - 1); p < addr + len; p += IMAGE_PAGE) {
 		const struct image_vma *v = maps_find(&a->b.target, p);
 
@@ -25,9 +25,27 @@ bool agent_in_file_range(const struct agent *a, uint64_t addr, uint64_t len)
 	return false;
 }
 
+/* What came from files, and what of it is left. */
+static int refresh(struct agent *a)
+{
+	struct image_maps now;
+	int r;
+
+	maps_init(&now);
+	r = agent_read_maps(a, &now, false, NULL);
+	if (r < 0) {
+		maps_release(&now);
+		return r;
+	}
+	maps_release(&a->b.target);
+	a->b.target = now;
+	return 0;
+}
+
 /* The first answer may be for a fault of another thread. */
 static int fetch(struct agent *a, uint64_t addr)
 {
+	const struct image_vma *v;
 	int r = agent_request_pages(a, addr);
 
 	a->fetching = true;
@@ -35,11 +53,14 @@ static int fetch(struct agent *a, uint64_t addr)
 	while (r >= 0 && a->fetched != addr)
 		r = agent_link_pump(a, true, 0);
 	a->fetching = false;
-	if (r < 0)
-		return r;
-	/* Beyond the end of its file, or unmapped meanwhile: the kernel would say the same. */
-	r = pages_present(a->pagemap, addr);
-	return r > 0 ? 0 : r < 0 ? r : -EFAULT;
+	if (r >= 0)
+		r = pages_present(a->pagemap, addr);
+	if (r != 0)
+		return r < 0 ? r : 0;
+	/* Beyond the end of its file, where the kernel would say the same; or there is something else by now. */
+	r = refresh(a);
+	v = maps_find(&a->b.target, addr);
+	return r < 0 ? r : v && v->file ? -EFAULT : 0;
 }
 
 static int make_present(struct agent *a, uint64_t addr, size_t n)
