@@ -5,10 +5,10 @@
  * DOC: Theory of Operation. godwitd orders the agent to prepare; prepare.c makes the guest's namespaces and a child
  * that will become the guest. The link arrives as a file descriptor; the image that comes through it is put into the
  * child (src/image/build), start.c fences it with the seccomp filter and, at GO, lets it run. From then on one loop
- * serves system calls (calls.c), page faults (faults.c), the link (link.c) and stops of the guest (leave.c). All that
- * an agent can do besides is to freeze the guest and give its image; who takes it is not its business. Must not: touch
- * memory of the guest that it may have to supply itself (memory.c makes it present first), nor let the guest run when
- * the link is gone.
+ * serves system calls (calls.c, map.c), page faults (faults.c), the link (link.c) and stops of the guest (leave.c). All
+ * that an agent can do besides is to freeze the guest and give its image; who takes it is not its business. Must not:
+ * touch memory of the guest that it may have to supply itself (memory.c makes it present first), nor let the guest run
+ * when the link is gone.
  */
 #ifndef GODWIT_GUEST_AGENT_H
 #define GODWIT_GUEST_AGENT_H
@@ -36,6 +36,9 @@ struct agent_call {
 	uint64_t id; /* of the notification */
 	uint64_t seq;
 	unsigned nr;
+	uint64_t args[6];
+	bool replaces; /* mmap: what lies there goes */
+	uint32_t file; /* mmap: home's number for it; 0: not told yet */
 };
 
 /* A signal whose handler is to begin as soon as the thread stands. */
@@ -193,6 +196,15 @@ int agent_mem_read(void *ctx, uint64_t addr, void *p, size_t n);
 int agent_mem_write(void *ctx, uint64_t addr, const void *p, size_t n);
 bool agent_in_file_range(const struct agent *a, uint64_t addr, uint64_t len);
 
+/* map.c: mmap of a file */
+/* 1: home was asked; 0: the guest has to make the call at home. */
+int agent_map_begin(struct guest_thread *g, const struct seccomp_notif *req) _must_check_;
+int agent_mapped(struct agent *a, const uint8_t *body, size_t n) _must_check_; /* MAPPED */
+/* Home has answered: the address, or why not. g may be gone afterwards. */
+int agent_map_end(struct guest_thread *g, int64_t ret) _must_check_;
+/* Is a file about to come to lie there? Its pages are not to be asked for yet. */
+bool agent_map_pending(const struct agent *a, uint64_t addr);
+
 /* faults.c */
 void agent_on_fault(void *arg, int fd, uint32_t events);
 int agent_request_pages(struct agent *a, uint64_t addr) _must_check_;
@@ -202,6 +214,7 @@ int agent_page_reply(struct agent *a, const uint8_t *body, size_t n) _must_check
 void agent_freeze(struct agent *a); /* FREEZE */
 void agent_on_stop(struct agent *a); /* a thread of the guest changed state */
 void agent_stands(struct guest_thread *g); /* what a thread does that stands and has nothing to begin */
+void agent_thread_stopped(struct guest_thread *g); /* this one did, as its tracee says; g may be gone afterwards */
 /* The guest's mappings now, with files' ranges as such. */
 int agent_read_maps(struct agent *a, struct image_maps *m, bool with_flags, struct err *e) _must_check_;
 int agent_resume(struct agent *a) _must_check_; /* RESUME */

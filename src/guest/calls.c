@@ -92,7 +92,7 @@ int agent_forward(struct guest_thread *g, const struct seccomp_notif *req)
 
 	g->call = (struct agent_call){.active = true, .id = req->id, .seq = m.seq, .nr = (unsigned)req->data.nr};
 	for (int i = 0; i < 6; i++)
-		m.args[i] = req->data.args[i];
+		m.args[i] = g->call.args[i] = req->data.args[i];
 	if (g->reissue.armed && g->reissue.nr == g->call.nr)
 		m.reissue = 1;
 	if (req->data.nr == SYS_sigaltstack) /* its answer depends on it */
@@ -130,6 +130,12 @@ static int decide(struct guest_thread *g, const struct seccomp_notif *req)
 			return agent_answer(a, req->id, ret, 0);
 		break;
 	case SYSC_FORWARD:
+		if (nr != SYS_mmap)
+			return agent_forward(g, req);
+		r = agent_map_begin(g, req);
+		if (r != 0)
+			return r < 0 ? r : 0;
+		break;
 	case SYSC_EXIT:
 		return agent_forward(g, req);
 	case SYSC_NATIVE:
@@ -227,5 +233,7 @@ int agent_reply(struct agent *a, const uint8_t *body, size_t n)
 		return thread_made(g, ret);
 	if (ret == 0 && g->call.nr == SYS_exit)
 		return thread_ended_at_home(g);
+	if (g->call.nr == SYS_mmap)
+		return agent_map_end(g, ret);
 	return agent_answer(a, g->call.id, ret, 0);
 }

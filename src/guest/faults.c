@@ -45,7 +45,7 @@ void agent_on_fault(void *arg, int fd, uint32_t events)
 
 	(void)events;
 	while (read(fd, &msg, sizeof(msg)) == sizeof(msg)) {
-		if (msg.event != UFFD_EVENT_PAGEFAULT)
+		if (msg.event != UFFD_EVENT_PAGEFAULT || agent_map_pending(a, msg.arg.pagefault.address))
 			continue;
 		if (agent_request_pages(a, msg.arg.pagefault.address & ~(IMAGE_PAGE - 1)) < 0)
 			(void)!agent_bring_home(a, NULL, REASON_GUEST_FAULT, 0,

@@ -324,7 +324,7 @@ void agent_stands(struct guest_thread *g)
 	}
 }
 
-static void on_thread_stop(struct guest_thread *g)
+void agent_thread_stopped(struct guest_thread *g)
 {
 	struct agent *a = g->a;
 
@@ -357,7 +357,7 @@ void agent_on_stop(struct agent *a)
 
 			if (tracee_poll(&g->t) <= 0)
 				continue;
-			on_thread_stop(g);
+			agent_thread_stopped(g);
 			more = true;
 			break; /* the list may have changed */
 		}

@@ -177,6 +177,8 @@ static int frame(struct agent *a, const struct wire_header *h, const uint8_t *bo
 		return agent_reply(a, body, n);
 	case WIRE_SIGNAL:
 		return a->state == AGENT_RUNNING ? signal_arrives(a, body, n) : -EPROTO;
+	case WIRE_MAPPED:
+		return agent_mapped(a, body, n);
 	case WIRE_PAGE_REPLY:
 		return a->state >= AGENT_READY ? agent_page_reply(a, body, n) : -EPROTO;
 	case WIRE_FREEZE:

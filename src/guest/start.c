@@ -58,11 +58,11 @@ static int install_filter(struct agent *a, struct err *e)
 {
 	_cleanup_free_ struct sock_filter *filter = NULL;
 	_cleanup_close_ int pidfd = -1;
-	uint64_t at = a->b.stub + 0x1000, flags = FD_SYNC_WAKE_UP_;
+	uint64_t at = a->b.stub + 0x1000, flags = FD_SYNC_WAKE_UP_, own = vdso_stub_call(&a->b.copy);
 	struct sock_fprog prog;
 	unsigned count;
 	int64_t fd;
-	int r = sysc_filter(&filter, &count);
+	int r = sysc_filter(own ? own + 2 : 0, &filter, &count); /* a call returns behind its instruction */
 
 	if (r < 0 || 0x1000 + sizeof(prog) + count * sizeof(*filter) > a->b.stub_size)
 		return err_set(e, r < 0 ? r : -E2BIG, "the system-call filter cannot be made");
@@ -97,8 +97,6 @@ int agent_built(struct agent *a, struct err *e)
 		r = builder_finish(&a->b, e);
 	if (r == 0)
 		r = set_limits(a, e);
-	if (r == 0)
-		r = builder_call(&a->b, e, "closing the memory file", SYS_close, (uint64_t)a->b.memfd, 0, 0, 0, 0, 0);
 	/* The child's own libc had told the kernel of these. */
 	if (r == 0)
 		r = builder_call(&a->b, e, "forgetting the robust list", SYS_set_robust_list, 0, 24, 0, 0, 0, 0);

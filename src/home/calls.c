@@ -19,6 +19,10 @@
 #define PARK_NS (2 * NSEC_PER_MSEC)
 #define QUICK_NS (200 * NSEC_PER_USEC)
 #define SCRATCH_MIN ((uint64_t)256 << 10)
+/* Where it lies if it can: far from where the guest's kernel puts what the guest maps. */
+#define SCRATCH_AT 0x200000000000ULL
+#define SCRATCH_SLOT ((uint64_t)64 << 20)
+#define SCRATCH_SLOTS 1024
 
 /* Calls whose restart block keeps pointers into user memory. They use the guest's own addresses, which the process has
  * at home too: kernel/time/hrtimer.c, fs/select.c. */
@@ -83,7 +87,8 @@ static int grow_scratch(struct deputy *d, uint64_t size)
 	d->scratch = 0;
 	size = size < SCRATCH_MIN ? SCRATCH_MIN : (size + 0xffff) & ~0xffffULL;
 	if (r == 0)
-		r = tracee_syscall(&d->t, &at, SYS_mmap, 0, size + IMAGE_PAGE, PROT_READ | PROT_WRITE,
+		r = tracee_syscall(&d->t, &at, SYS_mmap, SCRATCH_AT + (uint64_t)d->t.pid % SCRATCH_SLOTS * SCRATCH_SLOT,
+				   size + IMAGE_PAGE, PROT_READ | PROT_WRITE,
 				   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, ~0ULL, 0);
 	if (r < 0)
 		return r;
@@ -372,6 +377,8 @@ int call_begin(struct shepherd *s, const uint8_t *body, size_t n)
 		r = thread_exit(d, (int64_t)m.args[0]);
 	else if (r == 0 && m.nr == SYS_rt_sigreturn)
 		r = signals_return(d);
+	else if (r == 0 && m.nr == SYS_mmap)
+		r = deputy_map(d);
 	else if (r == 0)
 		r = start(d);
 	if (r <= 0)

@@ -103,25 +103,30 @@ static int pong(struct shepherd *s, const uint8_t *body, size_t n)
 	return r;
 }
 
+void shepherd_want_home(struct shepherd *s, unsigned reason, unsigned nr)
+{
+	bool known = s->want_home && s->home_reason == reason; /* asked again after a coming home that failed */
+
+	s->want_home = true;
+	s->home_reason = reason;
+	s->home_nr = nr;
+	if (known)
+		return;
+	s->brought_home++;
+	s->last_home_reason = reason;
+	if ((reason == REASON_CALL_HOME || reason == REASON_FORK || reason == REASON_EXEC) &&
+	    nr < ARRAY_SIZE(s->counts))
+		s->counts[nr].brought_home++;
+}
+
 static int needs_home(struct shepherd *s, const uint8_t *body, size_t n)
 {
 	struct wire_bring_home m;
 	int r = wire_bring_home_decode(&m, body, n);
-	bool known = s->want_home && s->home_reason == m.reason; /* asked again after a coming home that failed */
 
-	if (r < 0)
-		return r;
-	s->want_home = true;
-	s->home_reason = m.reason;
-	s->home_nr = m.nr;
-	if (known)
-		return 0;
-	s->brought_home++;
-	s->last_home_reason = m.reason;
-	if ((m.reason == REASON_CALL_HOME || m.reason == REASON_FORK || m.reason == REASON_EXEC) &&
-	    m.nr < ARRAY_SIZE(s->counts))
-		s->counts[m.nr].brought_home++;
-	return 0;
+	if (r == 0)
+		shepherd_want_home(s, m.reason, m.nr);
+	return r;
 }
 
 static void guest_died(struct shepherd *s, const uint8_t *body, size_t n) __attribute__((noreturn));

@@ -5,10 +5,10 @@
  * DOC: Theory of Operation. The shepherd seizes the process, sends its user context to an agent (leave.c) and turns it
  * into the deputy (deputy.c): the same task, without its memory, that sleeps in pause() with its own signal mask. Calls
  * of the guest come over the link and are run by the deputy (calls.c); pages of files are read from its mappings
- * (pages.c). When a signal wants to be delivered, when the guest needs home, or when godwitd says so, the image comes
- * back into the deputy (comehome.c), or goes on to another host (relay.c). Each event of the deputy is a stop that only
- * this program sees. Must not: drop the deputy's memory before STARTED; let the deputy run with registers that are not
- * its own; keep a process whose link is lost.
+ * (link.c), to which those are added that the guest makes (map.c). When a signal wants to be delivered, when the guest
+ * needs home, or when godwitd says so, the image comes back into the deputy (comehome.c), or goes on to another host
+ * (relay.c). Each event of the deputy is a stop that only this program sees. Must not: drop the deputy's memory before
+ * STARTED; let the deputy run with registers that are not its own; keep a process whose link is lost.
  */
 #ifndef GODWIT_HOME_SHEPHERD_H
 #define GODWIT_HOME_SHEPHERD_H
@@ -102,7 +102,8 @@ struct shepherd {
 	struct deputy **threads; /* [0] is the main thread; none while the process is at home and free */
 	size_t threads_n;
 	struct inspect facts;
-	struct image_maps maps; /* at the last departure; its numbers of files hold for life */
+	struct image_maps
+	    maps; /* at the last departure, or when the guest last mapped a file; numbers of files hold for life */
 	struct image_head head; /* at the last departure */
 
 	char home[65], host[65]; /* host "" = at home; else the threads are deputies */
@@ -220,7 +221,11 @@ int call_rerun(struct deputy *d) _must_check_;
 /* The call that stands in *regs is to be made again at home: its time goes on. */
 void call_continue_time(const struct deputy *d, struct user_regs_struct *regs);
 
+/* map.c: the deputy stands; it maps the file that its CALL names, and answers, or the process comes home */
+int deputy_map(struct deputy *d) _must_check_;
+
 /* link.c */
+void shepherd_want_home(struct shepherd *s, unsigned reason, unsigned nr); /* as soon as the present step is done */
 void shepherd_watch_link(struct shepherd *s);
 void shepherd_pump(struct shepherd *s); /* takes what the link has, and comes home if that is wanted */
 int shepherd_frame(struct shepherd *s, const struct wire_header *h, const uint8_t *body) _must_check_;

@@ -11,6 +11,7 @@
 #include "../base/file.h"
 
 #define MAPS_TEXT_MAX ((size_t)256 << 20)
+#define LOWEST 0x10000ULL /* no mapping is put below: vm.mmap_min_addr */
 
 void maps_init(struct image_maps *m)
 {
@@ -99,6 +100,68 @@ uint64_t maps_find_gap(const struct image_maps *m, const struct image_maps *othe
 		if (a == b || !a)
 			return a;
 	}
+}
+
+uint64_t maps_find_below(const struct image_maps *m, uint64_t limit, uint64_t size)
+{
+	uint64_t end = limit;
+
+	for (size_t i = m->n; i-- > 0;) {
+		const struct image_vma *v = &m->v[i];
+
+		if (v->start >= end)
+			continue;
+		if (v->end <= end && end - v->end >= size)
+			return end - size;
+		end = v->start;
+	}
+	return end > size && end - size >= LOWEST ? end - size : 0;
+}
+
+bool maps_free(const struct image_maps *m, uint64_t start, uint64_t end)
+{
+	for (size_t i = 0; i < m->n; i++) {
+		if (m->v[i].start < end && start < m->v[i].end)
+			return false;
+	}
+	return true;
+}
+
+int maps_replace(struct image_maps *m, const struct image_vma *v)
+{
+	struct image_maps out = {0};
+	bool put = false;
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < m->n; i++) {
+		struct image_vma left = m->v[i], right = m->v[i];
+
+		if (left.end > v->start)
+			left.end = v->start;
+		if (right.start < v->end) {
+			right.offset += right.file ? v->end - right.start : 0;
+			right.start = v->end;
+		}
+		if (left.start < left.end)
+			r = maps_append(&out, &left);
+		if (r == 0 && !put && right.start < right.end) {
+			r = maps_append(&out, v);
+			put = true;
+		}
+		if (r == 0 && right.start < right.end)
+			r = maps_append(&out, &right);
+	}
+	if (r == 0 && !put)
+		r = maps_append(&out, v);
+	if (r < 0) {
+		free(out.v);
+		return r;
+	}
+	free(m->v);
+	m->v = out.v;
+	m->n = out.n;
+	m->cap = out.cap;
+	return 0;
 }
 
 static uint32_t flag_of(const char *two)

@@ -5,7 +5,7 @@
 
   real-programs.py [--seed N] [NAME...]      GODWIT_FULL=1: 50 moves instead of 20
 
-A call that is done at home (mmap of a file, fork, exec) brings a program home by itself; the next move sends it away again.
+A call that is done at home (fork, exec, a signal) brings a program home by itself; the next move sends it away again.
 """
 import collections
 import os
@@ -50,6 +50,24 @@ for t in threads: todo.put(None)
 for t in threads: t.join()
 print(len(done), hashlib.sha256(b"".join(done[n] for n in sorted(done))).hexdigest())
 '''
+MODULES = '''
+import _ctypes, hashlib, mmap, os, sysconfig
+d = sysconfig.get_config_var("DESTSHARED")
+names = sorted(n for n in os.listdir(d) if n.endswith(".so"))
+for turn in range(%d):
+    seen = hashlib.sha256()
+    for n in names[turn %% 5::5]:
+        lib = _ctypes.dlopen(os.path.join(d, n), 2)
+        seen.update(b"%%d" %% (_ctypes.dlsym(lib, "PyInit_" + n.split(".")[0]) != 0))
+        _ctypes.dlclose(lib)
+    with open("text", "rb") as f, mmap.mmap(f.fileno(), 0, access=mmap.ACCESS_COPY) as m:
+        m[turn * 5000:turn * 5000 + 5] = b"+++++"
+        seen.update(m)
+        seen.update(bytes(reversed(m[:])))
+    if turn %% 10 == 0: print(turn, len(names), seen.hexdigest())
+import bz2, decimal, lzma, sqlite3, ssl
+print(decimal.Decimal(3).sqrt(), len(lzma.compress(bz2.compress(b"x" * 1000))), ssl.OPENSSL_VERSION, sqlite3.sqlite_version)
+'''
 PERL = 'my (%%c, $n); for my $t (1..%d) { open F, "<", "text"; while (<F>) { $c{lc $_}++ for /\\w+/g; $n += length } close F } ' \
        'print "$_ $c{$_}\\n" for sort keys %%c; print "$n\\n"'
 GAWK = 'BEGIN { for (t = 0; t < %d; t++) { while ((getline line < "text") > 0) { n = split(line, w); for (i = 1; i <= n; i++) ' \
@@ -81,6 +99,7 @@ def jobs():
         'sort': lambda n: ['sort', '--parallel=1', '-S', '60M', '-k', '3', sized('text', 60 * n)],
         'tar': lambda n: ['tar', '--sort=name', '--mtime=@0', '--owner=0', '--group=0', '-cf', '-'] + ['tree'] * int(120 * n),
         'python3-threads': lambda n: [python, '-c', THREADS % max(1, int(500 * n))],
+        'python3-modules': lambda n: [python, '-c', MODULES % max(1, int(30 * n))],
         'xz-threads': lambda n: ['xz', '-T4', '--block-size=512KiB', '-6', '-c', sized('binary', 6 * n)],
         'zstd-threads': lambda n: ['zstd', '-q', '-17', '-T3', '-c', sized('binary', 6 * n)],
         'sort-threads': lambda n: ['sort', '--parallel=4', '-S', '60M', '-k', '3', sized('text', 60 * n)],

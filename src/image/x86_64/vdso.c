@@ -161,3 +161,8 @@ enum vdso_place vdso_stub_place(const struct vdso_copy *c, uint64_t rip, uint64_
 	}
 	return VDSO_OUTSIDE;
 }
+
+uint64_t vdso_stub_call(const struct vdso_copy *c)
+{
+	return c->stub ? c->stub + vdso_stub_functions[VDSO_GETTIME].call + 5U : 0; /* behind mov $nr,%eax */
+}

@@ -49,4 +49,8 @@ enum vdso_place vdso_stub_place(const struct vdso_copy *c, uint64_t rip, uint64_
 #define VDSO_ENTRY_SIZE 8
 enum vdso_place vdso_place(const uint8_t around[2 * VDSO_ENTRY_SIZE - 1], uint64_t rip, uint64_t *ret_entry);
 
+/* Address of a `syscall` instruction in the stub, 0 without a stub. Only the stub's own code and the agent come there.
+ */
+uint64_t vdso_stub_call(const struct vdso_copy *c);
+
 #endif

@@ -181,11 +181,75 @@ static void test_gap(void **state)
 	maps_release(&b);
 }
 
+static void test_below(void **state)
+{
+	struct image_maps m;
+
+	(void)state;
+	maps_init(&m);
+	assert_int_equal(maps_find_below(&m, 0x100000, 0x1000), 0xff000);
+	assert_int_equal(maps_append(&m, &(struct image_vma){.start = 0x20000, .end = 0x40000}), 0);
+	assert_int_equal(maps_append(&m, &(struct image_vma){.start = 0x50000, .end = 0x90000}), 0);
+	assert_int_equal(maps_find_below(&m, 0x90000, 0x1000), 0x4f000);
+	assert_int_equal(maps_find_below(&m, 0x90000, 0x10000), 0x40000);
+	assert_int_equal(maps_find_below(&m, 0x60000, 0x10000), 0x40000);
+	assert_int_equal(maps_find_below(&m, 0x90000, 0x10001), 0); /* what is left below is too low */
+	assert_int_equal(maps_find_below(&m, 0x91000, 0x1000), 0x90000);
+	assert_true(maps_free(&m, 0x40000, 0x50000));
+	assert_false(maps_free(&m, 0x40000, 0x50001));
+	assert_false(maps_free(&m, 0x3ffff, 0x40001));
+	maps_release(&m);
+}
+
+static void expect(const struct image_maps *m, const struct image_vma *v, size_t n)
+{
+	assert_int_equal(m->n, n);
+	for (size_t i = 0; i < n; i++) {
+		assert_int_equal(m->v[i].start, v[i].start);
+		assert_int_equal(m->v[i].end, v[i].end);
+		assert_int_equal(m->v[i].offset, v[i].offset);
+		assert_int_equal(m->v[i].file, v[i].file);
+	}
+}
+
+static void test_replace(void **state)
+{
+	struct image_maps m;
+
+	(void)state;
+	maps_init(&m);
+	/* Into nothing, inside of one, over the border of two, over all, at the end. */
+	assert_int_equal(maps_replace(&m, &(struct image_vma){0x10000, 0x20000, 0x1000, 1, 0, 1}), 0);
+	assert_int_equal(maps_replace(&m, &(struct image_vma){0x14000, 0x15000, 0x7000, 1, 0, 2}), 0);
+	expect(&m,
+	       (struct image_vma[]){{0x10000, 0x14000, 0x1000, 1, 0, 1},
+				    {0x14000, 0x15000, 0x7000, 1, 0, 2},
+				    {0x15000, 0x20000, 0x6000, 1, 0, 1}},
+	       3);
+	assert_int_equal(maps_replace(&m, &(struct image_vma){0x14000, 0x16000, 0, 1, 0, 0}), 0);
+	expect(&m,
+	       (struct image_vma[]){{0x10000, 0x14000, 0x1000, 1, 0, 1},
+				    {0x14000, 0x16000, 0, 1, 0, 0},
+				    {0x16000, 0x20000, 0x7000, 1, 0, 1}},
+	       3);
+	assert_int_equal(maps_replace(&m, &(struct image_vma){0x13000, 0x17000, 0x9000, 1, 0, 3}), 0);
+	expect(&m,
+	       (struct image_vma[]){{0x10000, 0x13000, 0x1000, 1, 0, 1},
+				    {0x13000, 0x17000, 0x9000, 1, 0, 3},
+				    {0x17000, 0x20000, 0x8000, 1, 0, 1}},
+	       3);
+	assert_int_equal(maps_replace(&m, &(struct image_vma){0x8000, 0x30000, 0, 1, 0, 4}), 0);
+	assert_int_equal(maps_replace(&m, &(struct image_vma){0x30000, 0x31000, 0, 1, 0, 5}), 0);
+	expect(&m, (struct image_vma[]){{0x8000, 0x30000, 0, 1, 0, 4}, {0x30000, 0x31000, 0, 1, 0, 5}}, 2);
+	maps_release(&m);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {cmocka_unit_test(test_smaps),      cmocka_unit_test(test_malformed),
 					   cmocka_unit_test(test_own),        cmocka_unit_test(test_same_layout),
-					   cmocka_unit_test(test_files_stay), cmocka_unit_test(test_gap)};
+					   cmocka_unit_test(test_files_stay), cmocka_unit_test(test_gap),
+					   cmocka_unit_test(test_below),      cmocka_unit_test(test_replace)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

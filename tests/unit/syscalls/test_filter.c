@@ -58,13 +58,15 @@ static uint32_t interpret(const struct sock_filter *f, unsigned n, const struct 
 	return 0;
 }
 
+#define OWN_IP 0x7f0123456789ULL
+
 static struct sock_filter *filter;
 static unsigned filter_len;
 
 static int make_filter(void **state)
 {
 	(void)state;
-	return sysc_filter(&filter, &filter_len);
+	return sysc_filter(OWN_IP, &filter, &filter_len);
 }
 
 static int free_filter(void **state)
@@ -132,6 +134,25 @@ static void argument_tests(void **state)
 		}
 	}
 	assert_true(seen > 5);
+}
+
+/* At the agent's own instruction, and nowhere near it, native_if rows pass; others are asked there too. */
+static void own_instruction(void **state)
+{
+	static const uint64_t elsewhere[] = {OWN_IP - 1, OWN_IP + 1, (uint32_t)OWN_IP, OWN_IP ^ (1ULL << 40), 0};
+	struct seccomp_data d = {.nr = SYS_mmap, .arch = AUDIT_ARCH_X86_64, .args = {0, 4096, 1, 2, 3, 0}};
+	bool args;
+
+	(void)state;
+	d.instruction_pointer = OWN_IP;
+	assert_int_equal(interpret(filter, filter_len, &d, &args), SECCOMP_RET_ALLOW);
+	for (unsigned i = 0; i < ARRAY_SIZE(elsewhere); i++) {
+		d.instruction_pointer = elsewhere[i];
+		assert_int_equal(interpret(filter, filter_len, &d, &args), SECCOMP_RET_USER_NOTIF);
+	}
+	d.instruction_pointer = OWN_IP;
+	d.nr = SYS_clock_gettime; /* what the stub itself calls there */
+	assert_int_equal(interpret(filter, filter_len, &d, &args), SECCOMP_RET_USER_NOTIF);
 }
 
 static void other_architectures(void **state)
@@ -265,9 +286,8 @@ static void under_the_kernel(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(every_number),
-	    cmocka_unit_test(argument_tests),
-	    cmocka_unit_test(other_architectures),
+	    cmocka_unit_test(every_number),     cmocka_unit_test(argument_tests),
+	    cmocka_unit_test(own_instruction),  cmocka_unit_test(other_architectures),
 	    cmocka_unit_test(under_the_kernel),
 	};
 

@@ -66,6 +66,7 @@ static void names_are_the_kernels(void **state)
 
 static void classes(void **state)
 {
+	static const uint64_t odd[] = {MAP_32BIT, MAP_GROWSDOWN, MAP_LOCKED, MAP_HUGETLB};
 	struct guest *g = *state;
 	uint64_t p = guest_alloc(g, 64);
 
@@ -73,7 +74,16 @@ static void classes(void **state)
 	assert_int_equal(CLASS_OF(g, SYS_mmap, 0, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1ULL, 0), SYSC_NATIVE);
 	assert_int_equal(CLASS_OF(g, SYS_mmap, 0, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1ULL, 0),
 			 SYSC_NATIVE);
-	assert_int_equal(CLASS_OF(g, SYS_mmap, 0, 4096, PROT_READ, MAP_PRIVATE, 3, 0), SYSC_HOME);
+	assert_int_equal(CLASS_OF(g, SYS_mmap, 0, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE, 3, 0), SYSC_FORWARD);
+	assert_int_equal(CLASS_OF(g, SYS_mmap, p, 4096, PROT_READ, MAP_PRIVATE | MAP_FIXED | MAP_DENYWRITE, 3, 0),
+			 SYSC_FORWARD);
+	assert_int_equal(CLASS_OF(g, SYS_mmap, 0, 4096, PROT_READ, MAP_SHARED, 3, 0), SYSC_FORWARD);
+	assert_int_equal(CLASS_OF(g, SYS_mmap, 0, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, 3, 0), SYSC_HOME);
+	assert_int_equal(CLASS_OF(g, SYS_mmap, 0, 4096, PROT_READ, MAP_SHARED_VALIDATE, 3, 0), SYSC_HOME);
+	for (size_t i = 0; i < ARRAY_SIZE(odd); i++) {
+		assert_int_equal(CLASS_OF(g, SYS_mmap, 0, 4096, PROT_READ, MAP_PRIVATE | odd[i], 3, 0), SYSC_HOME);
+		assert_int_equal(CLASS_OF(g, SYS_mmap, 0, 4096, PROT_READ, MAP_SHARED | odd[i], 3, 0), SYSC_HOME);
+	}
 	assert_int_equal(CLASS_OF(g, SYS_mmap, 0, 4096, PROT_READ, MAP_SHARED | MAP_ANONYMOUS, -1ULL, 0), SYSC_HOME);
 	assert_int_equal(CLASS_OF(g, SYS_mmap, 0, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB, -1ULL, 0),
 			 SYSC_HOME);
