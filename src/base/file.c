@@ -132,15 +132,14 @@ int file_mkdir_p(const char *path, unsigned mode)
 	return 0;
 }
 
-int proc_read_stat(pid_t pid, struct proc_stat *ret)
+static int read_stat(const char *path, pid_t pid, struct proc_stat *ret)
 {
-	char path[40], text[1024];
+	char text[1024];
 	const char *open_paren, *p;
 	size_t comm_len;
 	uint64_t f[53] = {0};
 	ssize_t n;
 
-	(void)snprintf(path, sizeof(path), "/proc/%d/stat", pid);
 	n = file_read_small(path, text, sizeof(text));
 	if (n < 0)
 		return n == -ENOENT || n == -ESRCH ? -ESRCH : (int)n;
@@ -191,6 +190,22 @@ int proc_read_stat(pid_t pid, struct proc_stat *ret)
 	ret->env_start = f[50];
 	ret->env_end = f[51];
 	return 0;
+}
+
+int proc_read_stat(pid_t pid, struct proc_stat *ret)
+{
+	char path[40];
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	return read_stat(path, pid, ret);
+}
+
+int proc_read_thread_stat(pid_t pid, pid_t tid, struct proc_stat *ret)
+{
+	char path[60];
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/task/%d/stat", pid, tid);
+	return read_stat(path, tid, ret);
 }
 
 int proc_read_uids(pid_t pid, uid_t ret_uids[4], gid_t ret_gids[4])

@@ -55,6 +55,7 @@ struct guest_thread {
 	struct agent_call call;
 	uint64_t makes_tid_address; /* set_tid_address(2) of the thread that it makes */
 	pid_t makes; /* it is about to make this thread, which home has already; 0 = none */
+	struct image_cpu cpu_seen; /* of its CPU time here, what image->used has already */
 	bool leaves; /* home's thread has ended, this one is about to */
 	struct guest_signal *signals; /* in the order in which they came; owned */
 	uint64_t signals_seen;
@@ -122,6 +123,7 @@ struct agent {
 	bool freeze_wanted; /* home waits for the image */
 	bool home_asked; /* BRING_HOME was sent */
 	struct agent_clock clock;
+	struct image_cpu cpu_seen; /* of the guest's CPU time here, what b.head.used has already */
 	uint64_t fetched; /* address of the last answer */
 	uint64_t fault_window; /* pages to ask for at a fault */
 	uint64_t next_fault; /* address after the last answered request */
@@ -190,6 +192,13 @@ void agent_clock_sample(struct agent *a, uint64_t mono, uint64_t real, uint64_t 
 void agent_clock_heard(struct agent *a, uint64_t mono);
 /* Answers clock_gettime or gettimeofday; -ENOSYS when the clock is not ours to answer. */
 int agent_clock_call(struct agent *a, unsigned nr, const uint64_t args[6], int64_t *ret) _must_check_;
+
+/* cpu.c */
+void agent_cpu_begin(struct agent *a); /* the guest is about to run */
+uint64_t agent_cpu_us(struct agent *a); /* used on hosts so far */
+void agent_cpu_note(struct agent *a); /* brings the image's figures to now; the guest stands */
+/* Adds it to home's answer to the thread's call, in the guest's memory. 0 or -EFAULT. */
+int agent_cpu_add(struct guest_thread *g) _must_check_;
 
 /* memory.c: guest memory, made present first */
 int agent_mem_read(void *ctx, uint64_t addr, void *p, size_t n);

@@ -215,6 +215,8 @@ int agent_reply(struct agent *a, const uint8_t *body, size_t n)
 	r = buf_append(&a->segments, m.segments.data, m.segments.len);
 	if (r == 0 && m.segments.len)
 		r = sysc_apply(buf_head(&a->segments), a->segments.len, &mem);
+	if (r == 0 && ret >= 0)
+		r = agent_cpu_add(g);
 	if (r == -EFAULT)
 		ret = -EFAULT;
 	else if (r < 0)

@@ -178,6 +178,7 @@ static int send_image(struct agent *a, struct capture *c, struct err *e)
 
 	if (!threads.v)
 		return err_set(e, -ENOMEM, "out of memory");
+	agent_cpu_note(a);
 	for (size_t i = 0; i < threads.n; i++)
 		threads.v[i] = a->threads[i]->image;
 	r = capture_send(c, &a->b.head, &threads, a->link, e);

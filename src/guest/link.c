@@ -80,6 +80,7 @@ static int go(struct agent *a, const uint8_t *body, size_t n)
 	agent_clock_sample(a, m.home_mono_ns, m.home_real_ns, m.home_boot_ns);
 	if (fault_point(FAULT_GUEST_GO) < 0)
 		agent_end(a, 1, "fault point guest-go");
+	agent_cpu_begin(a);
 	r = agent_run(a);
 	agent_say_status(a);
 	if (r == 0 && fault_point(FAULT_GUEST_STARTED) < 0)
@@ -99,11 +100,9 @@ static int pong(struct agent *a, const uint8_t *body, size_t n)
 	if (r < 0)
 		return r;
 	agent_clock_sample(a, m.home_mono_ns, m.home_real_ns, m.home_boot_ns);
-	out = (struct wire_link_pong){.id = m.id};
-	if (proc_read_stat(main_tracee(a)->pid, &st) == 0) {
-		out.cpu_us = (st.utime + st.stime) * (1000000 / (uint64_t)sysconf(_SC_CLK_TCK));
+	out = (struct wire_link_pong){.id = m.id, .cpu_us = agent_cpu_us(a)};
+	if (proc_read_stat(main_tracee(a)->pid, &st) == 0)
 		out.rss = (uint64_t)st.rss_pages * IMAGE_PAGE;
-	}
 	r = wire_link_pong_encode(&out, link_out(a->link));
 	return r < 0 ? r : agent_send(a);
 }

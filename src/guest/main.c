@@ -99,10 +99,9 @@ void agent_say_status(struct agent *a)
 
 	if (a->helper < 0 || a->state < AGENT_RUNNING)
 		return;
-	if (proc_read_stat(main_tracee(a)->pid, &st) == 0) {
-		m.cpu_us = (st.utime + st.stime) * (1000000 / (uint64_t)sysconf(_SC_CLK_TCK));
+	m.cpu_us = agent_cpu_us(a);
+	if (proc_read_stat(main_tracee(a)->pid, &st) == 0)
 		m.rss = (uint64_t)st.rss_pages * IMAGE_PAGE;
-	}
 	buf_init(&b, MESSAGE_MAX);
 	if (wire_helper_status_encode(&m, &b) < 0 || send_helper(a, &b) < 0)
 		log_debug("godwitd does not take the figures");

@@ -251,6 +251,8 @@ void shepherd_take_home(struct shepherd *s, unsigned reason)
 		deputy_lost(s, "the process cannot be let go at home");
 	freeze_ns = clock_mono_ns() - s->frozen_ns;
 	s->move_bytes = b->bytes;
+	s->cpu_us = (b->head.used.user + b->head.used.sys) / NSEC_PER_USEC;
+	s->cpu_sys_us = b->head.used.sys / NSEC_PER_USEC;
 	(void)strcpy(s->host, "");
 	e.code = 0;
 	shepherd_say_status(s);

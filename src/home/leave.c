@@ -152,6 +152,8 @@ static void fill_head(struct shepherd *s, struct image_head *h)
 	h->limit_data = s->facts.limit_data;
 	h->limit_stack = s->facts.limit_stack;
 	h->bytes = s->facts.dirty_bytes;
+	h->used = (struct image_cpu){.user = (s->cpu_us - s->cpu_sys_us) * NSEC_PER_USEC,
+				     .sys = s->cpu_sys_us * NSEC_PER_USEC};
 }
 
 /* Waits for one answer of the agent that builds; it may be IMAGE_FAIL instead. */

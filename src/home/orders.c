@@ -67,6 +67,7 @@ void shepherd_say_status(struct shepherd *s)
 				       .host = wire_str(s->host),
 				       .state = s->host[0] ? HELPER_AWAY : HELPER_HOME,
 				       .cpu_us = s->cpu_us,
+				       .cpu_sys_us = s->cpu_sys_us,
 				       .rss = s->rss,
 				       .calls = s->calls,
 				       .brought_home = s->brought_home,
@@ -160,6 +161,10 @@ static int move(struct shepherd *s, const uint8_t *body, size_t n)
 	s->move_bytes = 0;
 	s->facts.n = 0;
 	(void)!wire_str_copy(s->home, sizeof(s->home), m.home);
+	if (!s->host[0]) {
+		s->cpu_us = m.cpu_us;
+		s->cpu_sys_us = m.cpu_sys_us < m.cpu_us ? m.cpu_sys_us : m.cpu_us;
+	}
 	if (fault_point(FAULT_SHEP_ORDERED) < 0) {
 		r = err_reason(&e, REASON_FAULT, -EIO, "fault point shep-ordered");
 	} else if (m.dry_run && !s->host[0]) {

@@ -130,7 +130,8 @@ struct shepherd {
 	uint64_t move_bytes;
 	bool trace;
 
-	uint64_t calls, brought_home, bytes_in, bytes_out, cpu_us, rss;
+	uint64_t calls, brought_home, bytes_in, bytes_out, rss;
+	uint64_t cpu_us, cpu_sys_us; /* used on hosts, also before this shepherd */
 	unsigned last_home_reason;
 	struct shepherd_counts counts[512];
 	bool status_due;

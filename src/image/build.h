@@ -26,6 +26,7 @@ struct image_thread {
 	struct cpu_rseq rseq;
 	uint64_t robust_ptr, robust_len; /* set_robust_list(2) */
 	uint64_t tid_address; /* set_tid_address(2); 0: nothing to set */
+	struct image_cpu used;
 };
 
 /* v[0] is the main thread. */
@@ -49,6 +50,7 @@ struct image_head {
 	bool stopped;
 	uint64_t limit_as, limit_data, limit_stack;
 	uint64_t bytes;
+	struct image_cpu used; /* also of threads that have ended */
 };
 
 /* Encodes IMAGE_BEGIN into out, or reads it. */

@@ -20,6 +20,8 @@ int image_head_encode(const struct image_head *h, struct buf *out)
 	    .limit_data = h->limit_data,
 	    .limit_stack = h->limit_stack,
 	    .bytes = h->bytes,
+	    .cpu_user_ns = h->used.user,
+	    .cpu_sys_ns = h->used.sys,
 	};
 
 	return wire_image_begin_encode(&m, out);
@@ -47,5 +49,6 @@ int image_head_decode(struct image_head *ret, const uint8_t *body, size_t n)
 	ret->limit_data = m.limit_data;
 	ret->limit_stack = m.limit_stack;
 	ret->bytes = m.bytes;
+	ret->used = (struct image_cpu){.user = m.cpu_user_ns, .sys = m.cpu_sys_ns};
 	return 0;
 }

@@ -75,6 +75,11 @@ struct image_mm {
 static_assert(sizeof(struct image_mm) == 88, "image_mm travels as it is");
 static_assert(sizeof(struct user_regs_struct) == 216, "user_regs_struct travels as it is");
 
+/* CPU time used on hosts, in ns; what home's kernel has counted comes on top. */
+struct image_cpu {
+	uint64_t user, sys;
+};
+
 /* A pause in the middle of a system call is told by rax: the kernel's restart codes, linux/errno.h. */
 enum {
 	ERESTARTSYS_ = 512,

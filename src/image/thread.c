@@ -49,6 +49,8 @@ int image_thread_encode(const struct image_thread *t, struct buf *out)
 	    .robust_ptr = t->robust_ptr,
 	    .robust_len = t->robust_len,
 	    .tid_address = t->tid_address,
+	    .cpu_user_ns = t->used.user,
+	    .cpu_sys_ns = t->used.sys,
 	};
 
 	return wire_image_thread_encode(&m, out);
@@ -72,5 +74,6 @@ int image_thread_decode(struct image_thread *ret, const uint8_t *body, size_t n)
 	ret->robust_ptr = m.robust_ptr;
 	ret->robust_len = m.robust_len;
 	ret->tid_address = m.tid_address;
+	ret->used = (struct image_cpu){.user = m.cpu_user_ns, .sys = m.cpu_sys_ns};
 	return 0;
 }

@@ -354,6 +354,10 @@ static void on_status(struct helper *h, const struct wire_helper_status *m)
 	take_counts(h, m->counts);
 	if (t && m->last_home_reason)
 		t->last_home_reason = m->last_home_reason;
+	if (t) {
+		t->away_cpu_us = m->cpu_us;
+		t->away_cpu_sys_us = m->cpu_sys_us;
+	}
 	if (h->kind == HELPER_AGENT) {
 		bool came = !h->arrived_ns;
 

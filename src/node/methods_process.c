@@ -79,7 +79,7 @@ static json_t *tracked_json(const struct node *n, const struct tracked *t)
 			  : p       ? p->cpu_milli
 				    : 0) /
 			     1000.0,
-			 "cpu_us", (json_int_t)(p ? p->cpu_us : 0) + (json_int_t)(h ? h->cpu_us : 0), "memory",
+			 "cpu_us", (json_int_t)(p ? p->cpu_us : 0) + (json_int_t)t->away_cpu_us, "memory",
 			 (json_int_t)(away && h ? h->rss
 				      : p       ? p->rss
 						: 0),

@@ -286,7 +286,9 @@ static void order(struct move *m)
 				     .link_id = m->link_id,
 				     .psk = {m->psk, m->psk_len},
 				     .deadline_ms = ORDER_MS,
-				     .dry_run = m->dry_run};
+				     .dry_run = m->dry_run,
+				     .cpu_us = m->t->away_cpu_us,
+				     .cpu_sys_us = m->t->away_cpu_sys_us};
 	struct err e = {0};
 	int r;
 

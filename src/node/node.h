@@ -156,6 +156,7 @@ struct tracked {
 	uint64_t not_before_ns;
 	unsigned confined; /* reason that a shepherd gave, 0: none known */
 	unsigned last_home_reason;
+	uint64_t away_cpu_us, away_cpu_sys_us; /* CPU time used on hosts, as the shepherds said */
 	/* placement of a new family's root, once the command has been executed */
 	char wish[NODE_NAME_MAX + 1]; /* node or "best"; "": none */
 	char wish_comm[16]; /* its name before execve */

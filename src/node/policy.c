@@ -328,7 +328,7 @@ static void process_event(struct node *n, struct tracked *t, void *arg)
 	ev.process.confined = t->confined;
 	ev.process.cpu_milli = p->cpu_milli;
 	ev.process.demand_milli = p->load_milli;
-	ev.process.cpu_age_us = p->cpu_us + (t->shepherd ? t->shepherd->cpu_us : 0);
+	ev.process.cpu_age_us = p->cpu_us + t->away_cpu_us;
 	ev.process.rss = p->rss;
 	ev.process.arrived_ns = t->moves ? t->arrived_ns : 0;
 	ev.process.calls = t->shepherd ? t->shepherd->calls_per_s : 0;

@@ -81,7 +81,7 @@ def shepherd():
     pid = int(OPTIONS['--pid'])
     start = int(open(f'/proc/{pid}/stat').read().rsplit(')', 1)[1].split()[19])
     hello(1, 1, pid, start, 0)
-    link, at = None, ''
+    link, at, used = None, '', 0
     while True:
         data = receive()
         if not data:
@@ -96,6 +96,9 @@ def shepherd():
         mig, _, host, address, port, link_id = r.int('Q'), r.str(), r.str(), r.str(), r.int('H'), r.int('Q')
         r.bytes(), r.int('I')
         dry_run = r.int('B')
+        r.bytes()
+        if not at:
+            used = r.int('Q')
         if fault('shepherd-die'):
             os._exit(1)
         if fault('shepherd-silent'):
@@ -112,6 +115,8 @@ def shepherd():
         elif not dry_run and link:
             link.close()
             link, at = None, ''
+            used += 1000000
+            send(206, struct.pack('<q', pid) + text('') + struct.pack('<BQQQQQQQII', 1, used, used // 4, 0, 0, 0, 0, 0, 0, 0))
         send(205, struct.pack('<QqI', mig, error, reason) + text(sentence) + text(host) + struct.pack('<QQQ', 3100, 20000, 16200000)
              + struct.pack('<I', 1 if refusals else 0) + refusals)
 
@@ -137,7 +142,7 @@ def agent():
             link = socket.socket(fileno=fds[0])
             link.setblocking(True)
             link.sendall(b'ok')
-            send(206, struct.pack('<q', pid) + text(host) + struct.pack('<BQQQQQQII', 2, 1000, 1 << 20, 5, 0, 0, 0, 0, 0))
+            send(206, struct.pack('<q', pid) + text(host) + struct.pack('<BQQQQQQQII', 2, 1000, 0, 1 << 20, 5, 0, 0, 0, 0, 0))
             link.recv(1)  # the end of the link is the end of the guest
             return
 

@@ -33,6 +33,8 @@ sleep 1000 &
 pid=$!
 pids="$pids $pid"
 migrate() { call a Migrate "{\"pid\":$pid,\"to\":\"$1\"}" "$2"; }
+# Each time it comes home, it says that it has used a second more.
+used() { call a Processes '{}' --until "any(x['pid'] == $pid and $1 * 10**6 <= x['cpu_us'] < $1 * 10**6 + 500000 for x in r['processes'])"; }
 place() { call a Where "{\"pid\":$pid}" "r['node'] == '$1' and r['state'] == '$2'"; }
 
 echo "1. refused at once"
@@ -58,6 +60,7 @@ migrate b 'p["reason"] == "already-there"'
 migrate c 'r["from"] == "b" and r["where"] == "c"'
 migrate home 'r["from"] == "c" and r["where"] == "a"'
 place a home
+used 1
 for n in b c; do call $n Processes '{}' --until 'r["processes"] == []'; done
 grep -q "moved $pid (sleep) a -> b: freeze 3.1 ms, total 20 ms, 16.2 MB" "$tmp/a/log" || die "no line about the move"
 
@@ -80,6 +83,9 @@ call a Migrate "{\"pid\":$pid,\"to\":\"b\",\"dry_run\":true}" 'not r["possible"]
 call b NodeSet '{"action":"unblock"}'
 place a home
 call b Processes '{}' --until 'r["processes"] == []'
+migrate b 'r["where"] == "b"'
+migrate home 'r["where"] == "a"'
+used 2 # another shepherd has been told of the first second
 migrate b 'r["where"] == "b"'
 
 echo "4. a host expels its guest"

@@ -97,6 +97,9 @@ static void classes(void **state)
 	assert_int_equal(CLASS_OF(g, SYS_clock_gettime, CLOCK_MONOTONIC_COARSE, p), SYSC_FORWARD);
 	assert_int_equal(CLASS_OF(g, SYS_clock_gettime, CLOCK_PROCESS_CPUTIME_ID, p), SYSC_FORWARD);
 	assert_int_equal(CLASS_OF(g, SYS_clock_gettime, 0xfffffffa, p), SYSC_FORWARD);
+	assert_int_equal(CLASS_OF(g, SYS_clock_nanosleep, CLOCK_PROCESS_CPUTIME_ID, 0, p, p), SYSC_HOME);
+	assert_int_equal(CLASS_OF(g, SYS_clock_nanosleep, 0xfffffffa, 1, p, 0), SYSC_HOME);
+	assert_int_equal(CLASS_OF(g, SYS_clock_nanosleep, CLOCK_MONOTONIC, 1, p, 0), SYSC_FORWARD);
 	assert_int_equal(CLASS_OF(g, SYS_exit_group, 0), SYSC_EXIT);
 	assert_int_equal(CLASS_OF(g, SYS_fork, 0), SYSC_HOME);
 	assert_int_equal(CLASS_OF(g, SYS_create_module, 0), SYSC_NOSYS);

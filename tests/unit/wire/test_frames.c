@@ -128,9 +128,9 @@ static void what_is_above_its_bound_is_not_taken(void **state)
 	assert_int_equal(wire_bring_home_decode(&home, body, 8 + 401), -EPROTO);
 	memset(body, 0, sizeof(body));
 	memcpy(body + 18, (uint8_t[]){1, 1}, 2); /* mm: bytes of 257 */
-	assert_int_equal(wire_image_begin_decode(&begin, body, 10 + 8 + 4 + 257 + 4 + 16 + 1 + 32), -EPROTO);
+	assert_int_equal(wire_image_begin_decode(&begin, body, 10 + 8 + 4 + 257 + 4 + 16 + 1 + 48), -EPROTO);
 	memcpy(body + 18, (uint8_t[]){0, 1}, 2);
-	assert_int_equal(wire_image_begin_decode(&begin, body, 10 + 8 + 4 + 256 + 4 + 16 + 1 + 32), 0);
+	assert_int_equal(wire_image_begin_decode(&begin, body, 10 + 8 + 4 + 256 + 4 + 16 + 1 + 48), 0);
 	assert_int_equal(begin.mm.len, 256);
 }
 
