@@ -56,6 +56,7 @@ struct guest_thread {
 	uint64_t makes_tid_address; /* set_tid_address(2) of the thread that it makes */
 	pid_t makes; /* it is about to make this thread, which home has already; 0 = none */
 	struct image_cpu cpu_seen; /* of its CPU time here, what image->used has already */
+	bool waits; /* when it last called, that was to wait until a point in time */
 	bool leaves; /* home's thread has ended, this one is about to */
 	struct guest_signal *signals; /* in the order in which they came; owned */
 	uint64_t signals_seen;
@@ -91,6 +92,13 @@ struct agent_clock {
 	uint64_t seq;
 };
 
+/* The guest's time namespace: its CLOCK_MONOTONIC is the host's and an offset, so that home's points in time are right
+ * for the calls that this host's kernel makes: waits.c. */
+struct agent_waits {
+	bool usable;
+	int64_t ahead_ns; /* what the namespace's clock is ahead of the host's */
+};
+
 struct agent {
 	struct loop *loop;
 	const char *run_dir;
@@ -123,6 +131,7 @@ struct agent {
 	bool freeze_wanted; /* home waits for the image */
 	bool home_asked; /* BRING_HOME was sent */
 	struct agent_clock clock;
+	struct agent_waits waits;
 	struct image_cpu cpu_seen; /* of the guest's CPU time here, what b.head.used has already */
 	uint64_t fetched; /* address of the last answer */
 	uint64_t fault_window; /* pages to ask for at a fault */
@@ -192,6 +201,15 @@ void agent_clock_sample(struct agent *a, uint64_t mono, uint64_t real, uint64_t 
 void agent_clock_heard(struct agent *a, uint64_t mono);
 /* Answers clock_gettime or gettimeofday; -ENOSYS when the clock is not ours to answer. */
 int agent_clock_call(struct agent *a, unsigned nr, const uint64_t args[6], int64_t *ret) _must_check_;
+
+/* Home's monotonic clock as the guest can read it now; -1: not known yet. */
+int64_t agent_clock_mono(const struct agent *a);
+
+/* waits.c */
+int agent_waits_prepare(struct agent *a) _must_check_; /* before the guest is made: children go there, we do not */
+/* Is the call a wait until a point in time that this host's kernel may make? */
+bool agent_waits_native(struct guest_thread *g, unsigned nr);
+int agent_waits_look(struct agent *a) _must_check_; /* each second: is what was said still true? */
 
 /* cpu.c */
 void agent_cpu_begin(struct agent *a); /* the guest is about to run */

@@ -128,6 +128,8 @@ static int decide(struct guest_thread *g, const struct seccomp_notif *req)
 	case SYSC_AGENT:
 		if (agent_clock_call(a, nr, args, &ret) == 0)
 			return agent_answer(a, req->id, ret, 0);
+		if (agent_waits_native(g, nr))
+			return agent_answer(a, req->id, 0, SECCOMP_USER_NOTIF_FLAG_CONTINUE);
 		break;
 	case SYSC_FORWARD:
 		if (nr != SYS_mmap)
@@ -176,6 +178,7 @@ void agent_on_notify(void *arg, int fd, uint32_t events)
 		agent_end(a, 1, "fault point guest-call");
 	if (g->reissue.nr != (unsigned)req.data.nr)
 		g->reissue.armed = false;
+	g->waits = false;
 	if (a->freeze_wanted || a->home_asked || signals_wait(g))
 		r = agent_take_back(g, req.id);
 	else

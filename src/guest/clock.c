@@ -196,7 +196,7 @@ void agent_clock_sample(struct agent *a, uint64_t mono, uint64_t real, uint64_t 
 	guest_reads(c);
 }
 
-static int read_clock(struct agent *a, uint64_t id, int64_t *ret)
+static int read_clock(const struct agent *a, uint64_t id, int64_t *ret)
 {
 	const struct agent_clock *c = &a->clock;
 	uint64_t tick = now_tick(c);
@@ -215,6 +215,13 @@ static int read_clock(struct agent *a, uint64_t id, int64_t *ret)
 	default:
 		return -ENOSYS;
 	}
+}
+
+int64_t agent_clock_mono(const struct agent *a)
+{
+	int64_t v;
+
+	return a->clock.known && read_clock(a, CLOCK_MONOTONIC, &v) == 0 ? v : -1;
 }
 
 int agent_clock_call(struct agent *a, unsigned nr, const uint64_t args[6], int64_t *ret)

@@ -246,6 +246,8 @@ static void on_watch(void *arg)
 	if (clock_mono_ns() - a->link_heard_ns > limit)
 		agent_end(a, 1, "nothing was heard from %s for %llu s", a->home, limit / NSEC_PER_SEC);
 	agent_say_status(a);
+	if (agent_waits_look(a) < 0)
+		agent_end(a, 1, "the link failed");
 	if (!loop_add_timer(a->loop, clock_mono_ns() + NSEC_PER_SEC, on_watch, a))
 		agent_end(a, 1, "out of memory");
 }

@@ -122,6 +122,7 @@ static int order(struct agent *a, const uint8_t *body, size_t n)
 	(void)!wire_str_copy(a->home, sizeof(a->home), m.home);
 	(void)!wire_str_copy(a->host, sizeof(a->host), m.host);
 	a->home_pid = (pid_t)m.pid;
+	a->waits.ahead_ns = m.mono_ahead_ns;
 	r = fault_point(FAULT_GUEST_ORDERED) < 0 ? err_reason(&e, REASON_FAULT, -EIO, "fault point guest-ordered")
 						 : agent_prepare(a, &e);
 	if (r == 0 && fault_point(FAULT_GUEST_PREPARED) < 0)

@@ -137,6 +137,15 @@ static void probe_namespaces(struct node *n, struct finding *f)
 		say(f, OK, "", "namespaces for guests are there");
 }
 
+static void probe_time_namespace(struct node *n, struct finding *f)
+{
+	if (access("/proc/self/timens_offsets", F_OK) == 0)
+		say(f, OK, "", "guests wait until a point in time here");
+	else
+		say(f, WARN, "use a kernel with CONFIG_TIME_NS",
+		    "the kernel has no time namespaces: guests go home to wait until a point in time");
+}
+
 static void probe_notify(struct node *n, struct finding *f)
 {
 	struct seccomp_notif_sizes sizes;
@@ -225,6 +234,7 @@ static const struct probe {
     {"kernel.clocksource", probe_clocksource},
     {"kernel.ptrace", probe_ptrace},
     {"kernel.namespaces", probe_namespaces},
+    {"kernel.time-namespace", probe_time_namespace},
     {"kernel.seccomp-notify", probe_notify},
     {"kernel.userfaultfd", probe_userfaultfd},
     {"kernel.pidfd", probe_pidfd},

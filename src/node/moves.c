@@ -452,7 +452,8 @@ static int send_offer(struct move *m, struct peer *p, struct err *e)
 				    .automatic = m->cause == MOVE_BALANCE,
 				    .demand_milli = demand(n, m->t),
 				    .from = wire_str(m->from),
-				    .from_load_milli = m->t->host[0] ? 0 : policy_self(n->policy)->export_milli};
+				    .from_load_milli = m->t->host[0] ? 0 : policy_self(n->policy)->export_milli,
+				    .home_mono_ns = clock_mono_ns()};
 
 	if (fault_point(FAULT_OFFER_SEND) < 0)
 		return err_reason(e, REASON_FAULT, -EIO, "fault point offer-send");

@@ -37,6 +37,7 @@ struct offer {
 	char home[NODE_NAME_MAX + 1], user[65], comm[65];
 	int64_t pid;
 	uint64_t bytes;
+	int64_t mono_ahead_ns; /* home's clock, of ours; the offer's way makes it seem less */
 	uint8_t psk[LINK_PSK_SIZE];
 	pid_t agent; /* process id, 0: not known yet */
 	struct launch *launch;
@@ -126,7 +127,8 @@ static void order_agent(struct offer *o, struct helper *h)
 				      .pid = o->pid,
 				      .bytes = o->bytes,
 				      .user = wire_str(o->user),
-				      .comm = wire_str(o->comm)};
+				      .comm = wire_str(o->comm),
+				      .mono_ahead_ns = o->mono_ahead_ns};
 
 	o->agent = h->os_pid;
 	if (fault_point(FAULT_AGENT_SPAWNED) < 0) {
@@ -289,6 +291,7 @@ static int admit(struct node *n, const struct peer *p, const struct wire_peer_of
 void offers_offer(struct node *n, struct peer *p, const struct wire_peer_offer *w)
 {
 	char home[NODE_NAME_MAX + 1];
+	uint64_t now = clock_mono_ns();
 	struct err e = {0};
 	struct offer *o;
 
@@ -314,8 +317,13 @@ void offers_offer(struct node *n, struct peer *p, const struct wire_peer_offer *
 		refuse(n, p->name, w->mig, REASON_INTERNAL, "out of memory");
 		return;
 	}
-	*o = (struct offer){
-	    .next = n->offers, .node = n, .mig = w->mig, .link_id = random_id(), .pid = w->pid, .bytes = w->bytes};
+	*o = (struct offer){.next = n->offers,
+			    .node = n,
+			    .mig = w->mig,
+			    .link_id = random_id(),
+			    .pid = w->pid,
+			    .bytes = w->bytes,
+			    .mono_ahead_ns = (int64_t)(w->home_mono_ns - now)};
 	memcpy(o->home, home, sizeof(o->home));
 	wire_str_copy(o->user, sizeof(o->user), w->user);
 	wire_str_copy(o->comm, sizeof(o->comm), w->comm);

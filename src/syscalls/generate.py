@@ -251,6 +251,10 @@ WORDS = {"native": "on the host", "native_if": "on the host if", "forward": "at 
          "nosys": "does not exist (`ENOSYS`)", "ask": "on the host, after the agent was asked"}
 
 
+# A case of a native_if row: the agent knows whether the host's kernel would do the same as home's.
+AGENT_DECIDES = "on the host, or at home where its clock is not right for that"
+
+
 def describe(row):
     text = WORDS[row.cls]
     if row.cases:
@@ -281,7 +285,8 @@ def emit_docs(rows):
             continue
         out += [f"### {row.name}", "", "| condition | name | where |", "|---|---|---|"]
         for c in row.cases:
-            out.append(f"| {' and '.join(f'`{t[4]}`' for t in c.conds)} | {c.symbol} | {WORDS[c.cls]} |")
+            where = AGENT_DECIDES if (row.cls, c.cls) == ("native_if", "agent") else WORDS[c.cls]
+            out.append(f"| {' and '.join(f'`{t[4]}`' for t in c.conds)} | {c.symbol} | {where} |")
         out += [f"| otherwise | | {WORDS[row.otherwise or row.cls]} |", ""]
     return "\n".join(out).rstrip("\n") + "\n"
 

@@ -10,7 +10,7 @@
  * KIND: shepherd|agent: GODWIT_FAULT of those started from now on; TEXT may be "-" helpers PID -> helpers PID
  * SHEPHERD_PID AGENT_PID (0: none) status PID                                                      -> status PID HOST
  * CALLS BROUGHT_HOME NAME=F/H... at any time                                                       -> ended PID HOW
- * TEXT (a shepherd has ended)
+ * TEXT (a shepherd has ended) ahead NS: what home's monotonic clock is said to be ahead of the host's; nothing is right
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -57,6 +57,7 @@ static struct {
 	const char *bin;
 	char dir[200], fault_shepherd[200], fault_agent[200];
 	uint16_t port;
+	int64_t ahead_ns;
 	int listen_tcp;
 	uint64_t next_id;
 	struct move moves[SLOTS];
@@ -126,7 +127,8 @@ static void order_guest(struct move *m)
 				      .psk = {m->psk, sizeof(m->psk)},
 				      .home = wire_str("yard"),
 				      .host = wire_str(m->host),
-				      .pid = m->pid};
+				      .pid = m->pid,
+				      .mono_ahead_ns = y.ahead_ns};
 	struct buf b;
 
 	buf_init(&b, 0);
@@ -475,6 +477,8 @@ static void command(char *line)
 	} else if (sscanf(line, "fault %63s %199s", a, b) == 2) {
 		(void)snprintf(strcmp(a, "agent") == 0 ? y.fault_agent : y.fault_shepherd, sizeof(y.fault_agent), "%s",
 			       strcmp(b, "-") == 0 ? "" : b);
+	} else if (sscanf(line, "ahead %" SCNd64, &y.ahead_ns) == 1) {
+		say("ahead %" PRId64, y.ahead_ns);
 	} else if (sscanf(line, "helpers %d", &pid) == 1) {
 		s = shepherd_of(pid);
 		say("helpers %d %d %d", pid, s ? s->own_pid : 0, s ? s->agent_pid : 0);

@@ -109,9 +109,14 @@ static void classes(void **state)
 	/* FUTEX_WAIT has a duration, FUTEX_WAIT_BITSET a point in time, which means home's clock. */
 	assert_int_equal(CLASS_OF(g, SYS_futex, p, 128, 1, p), SYSC_NATIVE);
 	assert_int_equal(CLASS_OF(g, SYS_futex, p, 128 | 9, 1, 0), SYSC_NATIVE);
-	assert_int_equal(CLASS_OF(g, SYS_futex, p, 128 | 9, 1, p), SYSC_HOME);
+	assert_int_equal(CLASS_OF(g, SYS_futex, p, 128 | 9, 1, p), SYSC_AGENT);
 	assert_int_equal(CLASS_OF(g, SYS_futex, p, 256 | 128 | 9, 1, p), SYSC_HOME);
-	assert_int_equal(CLASS_OF(g, SYS_futex_waitv, p, 1, 0, p, 1), SYSC_HOME);
+	assert_int_equal(CLASS_OF(g, SYS_futex, p, 128 | 6, 1, p), SYSC_HOME); /* FUTEX_LOCK_PI: of CLOCK_REALTIME */
+	assert_int_equal(CLASS_OF(g, SYS_futex, p, 128 | 13, 1, p), SYSC_AGENT);
+	assert_int_equal(CLASS_OF(g, SYS_futex, p, 256 | 128 | 13, 1, p), SYSC_HOME);
+	assert_int_equal(CLASS_OF(g, SYS_futex_waitv, p, 1, 0, p, 0), SYSC_HOME);
+	assert_int_equal(CLASS_OF(g, SYS_futex_waitv, p, 1, 0, p, 1), SYSC_AGENT);
+	assert_int_equal(CLASS_OF(g, SYS_futex_waitv, p, 1, 0, 0, 0), SYSC_NATIVE);
 	/* What cannot be read, or is too large, is for home. */
 	assert_int_equal(CLASS_OF(g, SYS_write, 1, 8, 4), SYSC_HOME);
 	assert_int_equal(CLASS_OF(g, SYS_openat, 0, 8, 0), SYSC_HOME);

@@ -1,0 +1,132 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Waits until a point in time, on a host.
+
+(a) threads that wait until points in time of CLOCK_MONOTONIC stay on the host, and none wakes early;
+(b) so does python3 whose threads wait for queues;
+(c) in a time namespace (a container may have one) it is the same;
+(d) where the host's namespace is ahead of home's clock, or far behind it, the waits are made at home; none wakes early.
+"""
+import os
+import subprocess
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '../lib'))
+import promises
+
+MS = 1000000
+QUEUES = '''
+import os, queue, threading, time
+early = []
+def get(q):
+    for i in range(40):
+        until = time.monotonic() + 0.01
+        try:
+            q.get(timeout=0.01)
+        except queue.Empty:
+            early.append(time.monotonic() < until)
+t = [threading.Thread(target=get, args=(queue.Queue(),)) for i in range(4)]
+os.write(100, b'.')
+os.read(101, 1)
+for x in t: x.start()
+for x in t: x.join()
+print(len(early), sum(early), flush=True)
+os.read(102, 1)
+'''
+
+
+def moved(y, pid, host):
+    r, _, _, _, text = y.move(pid, host)
+    assert r == 0, f'not moved to {host}: {r} {text}'
+
+
+def calls(y, pid):
+    """name of call -> (how often it was forwarded, how often it brought the process home), as the shepherd last said."""
+    y.send(f'status {pid}')
+    found = {}
+    for w in y.status.get(pid, '').split()[3:]:
+        name, _, figures = w.partition('=')
+        found[name] = tuple(int(n) for n in figures.split('/'))
+    return found
+
+
+def trips(y, pid):
+    return [text for how, text in y.ended.get(pid, []) if how == 'home']
+
+
+def one_stays(what, attempt):
+    """On a machine that is too busy for home's messages to come in time, it may come home: not each time."""
+    seen = []
+    for _ in range(5):
+        seen.append(attempt())
+        if not seen[-1]:
+            return
+    raise AssertionError(f'{what} was to stay there: {seen}')
+
+
+def stays(y, want):
+    """(a) Why it came home."""
+    p = promises.Program(['deadlines'], keep_running=True)
+    try:
+        moved(y, p.pid, 'h1')
+        promises.wait_until('some rounds', lambda: trips(y, p.pid) or calls(y, p.pid).get('clone', (0, 0))[0] >= 20, 60, y.pump)
+        got = p.finish(y.pump)
+        assert got == want, f'on a host: {got} instead of {want}'
+        return trips(y, p.pid)
+    finally:
+        p.close()
+
+
+def queues(y):
+    """(b) Why it came home."""
+    p = promises.Program([sys.executable, '-c', QUEUES], boundaries=True, keep_running=True)
+    try:
+        assert os.read(p.at, 1)
+        moved(y, p.pid, 'h1')
+        os.write(p.go, b'.')
+        promises.wait_until('its end', lambda: os.fstat(p.out.fileno()).st_size > 0, 60, y.pump)
+        got = p.finish(y.pump)
+        assert got == (0, b'160 0\n'), f'python3: {got}'
+        return trips(y, p.pid)
+    finally:
+        p.close()
+
+
+def comes_home(y, want, ahead):
+    """(d)"""
+    y.send(f'ahead {ahead}')
+    y.wait_line('ahead')
+    p = promises.Program(['deadlines'], keep_running=True)
+    try:
+        for host in ('h1', 'h2'):
+            n = len(trips(y, p.pid))
+            moved(y, p.pid, host)
+            promises.wait_until('it is home', lambda n=n: len(trips(y, p.pid)) > n, 60, y.pump)
+        got = p.finish(y.pump)
+        assert got == want, f'{ahead} ns ahead: {got} instead of {want}'
+        assert all('futex' in t for t in trips(y, p.pid)), trips(y, p.pid)
+    finally:
+        p.close()
+
+
+def run(argv):
+    if not os.path.exists('/proc/self/timens_offsets'):
+        print('SKIP: this kernel has no time namespaces')
+        sys.exit(77)
+    want = promises.unmoved(['deadlines'])
+    assert want[0] == 0, f'deadlines fails without being moved: {want}'
+    y = promises.start_yard()
+    one_stays('deadlines', lambda: stays(y, want))
+    if '--inside' in argv:
+        promises.check_nothing_left(y)
+        return
+    one_stays('python3', lambda: queues(y))
+    inside = subprocess.run(['unshare', '--time', '--monotonic', '100000', '--fork', sys.executable, __file__, '--inside'],
+                            stdout=subprocess.PIPE, timeout=120, check=False)
+    assert inside.returncode == 0, f'in a time namespace: {inside.stdout.decode()}'
+    for ahead in (10 * MS, 3600000 * MS, -100 * MS):
+        comes_home(y, want, ahead)
+    promises.check_nothing_left(y)
+
+
+promises.main(run)
