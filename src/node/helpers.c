@@ -320,7 +320,7 @@ static void take_counts(struct helper *h, struct wire_list list)
 
 	if (!counts)
 		return;
-	while (k < list.count && wire_call_count_next(&list, &c))
+	while (wire_call_count_next(&list, &c)) /* counts the list down */
 		counts[k++] = (struct helper_count){
 		    .nr = c.nr, .forwarded = c.forwarded, .brought_home = c.brought_home};
 	free(h->counts);

@@ -116,7 +116,9 @@ def shepherd():
             link.close()
             link, at = None, ''
             used += 1000000
-            send(206, struct.pack('<q', pid) + text('') + struct.pack('<BQQQQQQQII', 1, used, used // 4, 0, 0, 0, 0, 0, 0, 0))
+            counts = b''.join(struct.pack('<HQQ', nr, 1000 - nr, 0) for nr in range(3))
+            send(206, struct.pack('<q', pid) + text('') + struct.pack('<BQQQQQQQII', 1, used, used // 4, 0, 2997, 0, 10**6, 2 * 10**6, 0, 3)
+                 + counts)
         send(205, struct.pack('<QqI', mig, error, reason) + text(sentence) + text(host) + struct.pack('<QQQ', 3100, 20000, 16200000)
              + struct.pack('<I', 1 if refusals else 0) + refusals)
 

@@ -61,6 +61,7 @@ migrate c 'r["from"] == "b" and r["where"] == "c"'
 migrate home 'r["from"] == "c" and r["where"] == "a"'
 place a home
 used 1
+call a Why "{\"pid\":$pid}" '[(x["call"], x["forwarded"]) for x in r["calls"]] == [("read", 1000), ("write", 999), ("open", 998)]'
 for n in b c; do call $n Processes '{}' --until 'r["processes"] == []'; done
 grep -q "moved $pid (sleep) a -> b: freeze 3.1 ms, total 20 ms, 16.2 MB" "$tmp/a/log" || die "no line about the move"
 
