@@ -30,6 +30,23 @@ static void print_calls(const json_t *calls)
 	}
 }
 
+static void print_usage(const json_t *usage)
+{
+	char sent[24], received[24];
+	const json_t *io;
+	size_t i;
+
+	if (!json_is_object(usage))
+		return;
+	(void)printf("Lately: %.2f processors, %.0f forwarded calls/s", out_num(usage, "cpu"),
+		     out_num(usage, "calls_per_s"));
+	json_array_foreach(json_object_get(usage, "io"), i, io)(void)
+	    printf("; to %s %s/s, from there %s/s", out_str(io, "node"),
+		   out_size(sent, sizeof(sent), out_num(io, "sent_per_s")),
+		   out_size(received, sizeof(received), out_num(io, "received_per_s")));
+	(void)printf("\n");
+}
+
 int verb_why(struct cli *cx)
 {
 	_cleanup_json_ json_t *reply = NULL;
@@ -64,6 +81,7 @@ int verb_why(struct cli *cx)
 	}
 	if (strcmp(out_str(reply, "last_home_reason"), "-") != 0 && *out_str(reply, "last_home_reason"))
 		(void)printf("It came home last because of: %s\n", out_str(reply, "last_home_reason"));
+	print_usage(json_object_get(reply, "usage"));
 	print_calls(json_object_get(reply, "calls"));
 	return CLI_OK;
 }

@@ -132,6 +132,21 @@ static bool inherit(struct node *n, struct sample_proc *p)
 	return true;
 }
 
+/* Another name is another program, unless the process has only given itself a name. At home nobody counts its calls. */
+static void note_usage(struct node *n, struct tracked *t, const struct sample_proc *p)
+{
+	struct usage_totals now = {.cpu_us = p->cpu_us + t->away_cpu_us};
+
+	if (t->shepherd) {
+		now.calls = t->shepherd->calls;
+		now.sent = t->shepherd->bytes_in;
+		now.received = t->shepherd->bytes_out;
+	}
+	usage_add(&t->usage, &now, n->sampler.last_ns);
+	if (strcmp(t->comm, p->comm) != 0)
+		usage_clear(&t->usage);
+}
+
 /* Ends the record of a process that has gone, and refreshes those that are there. */
 static void refresh(struct node *n, struct tracked *t, void *arg)
 {
@@ -146,6 +161,7 @@ static void refresh(struct node *n, struct tracked *t, void *arg)
 	}
 	if (p && p->start_time == t->start_time && p->state != 'Z' && p->state != 'X') {
 		p->family = t->family;
+		note_usage(n, t, p);
 		(void)snprintf(t->comm, sizeof(t->comm), "%s", p->comm);
 		return;
 	}

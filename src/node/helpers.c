@@ -384,6 +384,8 @@ static void on_ended(struct helper *h, const struct wire_helper_ended *m)
 	if (t && m->process == HELPER_END_HOME) {
 		if (m->reason)
 			t->last_home_reason = m->reason;
+		if (m->reason == REASON_EXEC)
+			usage_clear(&t->usage);
 		if (!t->move)
 			moves_place(t, wire_str(""));
 	}

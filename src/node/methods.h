@@ -5,6 +5,9 @@
 #ifndef GODWIT_NODE_METHODS_H
 #define GODWIT_NODE_METHODS_H
 
+#include <jansson.h>
+
+struct node;
 struct request;
 struct tracked;
 
@@ -23,6 +26,7 @@ void method_register(struct request *req);
 void method_pin(struct request *req);
 /* The process, if the caller may move it; NULL: req has been answered. */
 struct tracked *method_target(struct request *req, int pid);
+json_t *method_usage(const struct node *n, const struct tracked *t); /* what it has used lately */
 /* methods_move.c */
 void method_why(struct request *req);
 void method_migrate(struct request *req);

@@ -198,13 +198,14 @@ static void why_answer(struct node *n, struct request *req, struct tracked *t, j
 	if (t->pinned)
 		(void)json_array_append_new(reasons, json_refusal(REASON_PINNED, NULL));
 	why_policy(n, t, reasons);
-	req_reply(req, json_pack("{s:i, s:o, s:s, s:s, s:s, s:b, s:o, s:s, s:o}", "pid", t->pid, "comm",
+	req_reply(req, json_pack("{s:i, s:o, s:s, s:s, s:s, s:b, s:o, s:s, s:o, s:o}", "pid", t->pid, "comm",
 				 json_text(t->comm), "home", n->name, "node", tracked_place(n, t), "state",
 				 t->move      ? "moving"
 				 : t->host[0] ? "away"
 					      : "home",
 				 "movable", movable, "reasons", reasons, "last_home_reason",
-				 reason_word(t->last_home_reason), "calls", calls_json(t->shepherd)));
+				 reason_word(t->last_home_reason), "calls", calls_json(t->shepherd), "usage",
+				 method_usage(n, t)));
 }
 
 /* A shepherd has looked at it: its refusals are the facts of the process. */
@@ -250,10 +251,10 @@ static bool why_guest(struct request *req, int64_t pid)
 		json_decref(reasons);
 		return false;
 	}
-	req_reply(req, json_pack("{s:I, s:o, s:s, s:s, s:s, s:b, s:o, s:s, s:o}", "pid", (json_int_t)pid, "comm",
+	req_reply(req, json_pack("{s:I, s:o, s:s, s:s, s:s, s:b, s:o, s:s, s:o, s:n}", "pid", (json_int_t)pid, "comm",
 				 json_text(first->comm), "home", first->home, "node", n->name, "state", "guest",
 				 "movable", 1, "reasons", reasons, "last_home_reason", reason_word(REASON_NONE),
-				 "calls", json_array()));
+				 "calls", json_array(), "usage"));
 	return true;
 }
 

@@ -57,6 +57,16 @@ static unsigned reason_of(const struct tracked *t)
 	return t->last_home_reason ? t->last_home_reason : t->family ? REASON_NONE : REASON_NOT_FAMILY;
 }
 
+json_t *method_usage(const struct node *n, const struct tracked *t)
+{
+	const struct usage *u = &t->usage;
+
+	/* All its I/O is made at home. */
+	return json_pack("{s:f, s:f, s:[{s:s, s:f, s:f}]}", "cpu", usage_rate(u, u->cpu_us) / 1e6, "calls_per_s",
+			 usage_rate(u, u->calls), "io", "node", n->name, "sent_per_s", usage_rate(u, u->sent),
+			 "received_per_s", usage_rate(u, u->received));
+}
+
 static json_t *tracked_json(const struct node *n, const struct tracked *t)
 {
 	const struct sample_proc *p = sampler_find(&n->sampler, t->pid);
@@ -68,8 +78,8 @@ static json_t *tracked_json(const struct node *n, const struct tracked *t)
 
 	/* As it is now: since the last sample it may have executed something. */
 	(void)snprintf(comm, sizeof(comm), "%.15s", proc_read_stat(t->pid, &st) == 0 ? st.comm : t->comm);
-	return json_pack("{s:i, s:I, s:o, s:s, s:s, s:s, s:i, s:b, s:f, s:I, s:I, s:i, s:f, s:s, s:s, s:o, s:o}", "pid",
-			 t->pid, "uid", (json_int_t)t->ruid, "user", user_of(t->ruid), "home", n->name, "node",
+	return json_pack("{s:i, s:I, s:o, s:s, s:s, s:s, s:i, s:b, s:f, s:I, s:I, s:i, s:f, s:s, s:s, s:o, s:o, s:o}",
+			 "pid", t->pid, "uid", (json_int_t)t->ruid, "user", user_of(t->ruid), "home", n->name, "node",
 			 tracked_place(n, t), "state",
 			 t->move ? "moving"
 			 : away  ? "away"
@@ -85,17 +95,17 @@ static json_t *tracked_json(const struct node *n, const struct tracked *t)
 						: 0),
 			 "moves", (int)t->moves, "calls_per_s", (double)(away && h ? h->calls_per_s : 0), "reason",
 			 reason_word(reason), "why", reason ? reason_sentence(reason) : "", "comm", json_text(comm),
-			 "command", command_of(t->pid, comm));
+			 "command", command_of(t->pid, comm), "usage", method_usage(n, t));
 }
 
 static json_t *guest_json(const struct node *n, const struct helper *h)
 {
-	return json_pack("{s:I, s:i, s:o, s:s, s:s, s:s, s:i, s:b, s:f, s:I, s:I, s:i, s:f, s:s, s:s, s:o, s:o}", "pid",
-			 (json_int_t)h->pid, "uid", -1, "user", json_text(h->user), "home", h->home, "node", n->name,
-			 "state", "guest", "family", 0, "pinned", 0, "cpu", h->cpu_milli / 1000.0, "cpu_us",
+	return json_pack("{s:I, s:i, s:o, s:s, s:s, s:s, s:i, s:b, s:f, s:I, s:I, s:i, s:f, s:s, s:s, s:o, s:o, s:n}",
+			 "pid", (json_int_t)h->pid, "uid", -1, "user", json_text(h->user), "home", h->home, "node",
+			 n->name, "state", "guest", "family", 0, "pinned", 0, "cpu", h->cpu_milli / 1000.0, "cpu_us",
 			 (json_int_t)h->cpu_us, "memory", (json_int_t)h->rss, "moves", 1, "calls_per_s",
 			 (double)h->calls_per_s, "reason", "-", "why", "", "comm", json_text(h->comm), "command",
-			 json_text(h->comm));
+			 json_text(h->comm), "usage");
 }
 
 static void list_tracked(struct node *n, struct tracked *t, void *arg)

@@ -25,6 +25,7 @@
 #include "wire/wire.h"
 #include "control.h"
 #include "sample.h"
+#include "usage.h"
 
 #define NODE_NAME_MAX 64 /* bytes without the NUL, as on the wire */
 #define NODE_PORT 7117
@@ -156,6 +157,7 @@ struct tracked {
 	uint64_t not_before_ns;
 	unsigned confined; /* reason that a shepherd gave, 0: none known */
 	unsigned last_home_reason;
+	struct usage usage; /* lately; since the last exec that was seen */
 	uint64_t away_cpu_us, away_cpu_sys_us; /* CPU time used on hosts, as the shepherds said */
 	/* placement of a new family's root, once the command has been executed */
 	char wish[NODE_NAME_MAX + 1]; /* node or "best"; "": none */

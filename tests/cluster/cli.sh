@@ -82,6 +82,7 @@ is "nodes as JSON" n1 "$(godwit nodes --json | json 'j["nodes"][0]["name"]')"
 is "where" n2 "$(godwit where 4711)"
 has "why" "it has more than one thread" "$(godwit why 4711)"
 has "and calls" "read" "$(godwit why 4711)"
+has "and what it used" "0.98 processors, 120 forwarded calls/s; to n1 2.4 K" "$(godwit why 4711)"
 is "why as JSON" False "$(godwit why --json 4711 | json 'j["movable"]')"
 code 1 godwit where 666 # an answer that is no JSON
 code 0 godwit pin 1 2

@@ -51,7 +51,8 @@ call a Migrate "{\"pid\":$pid,\"to\":\"b\",\"dry_run\":true}" 'r["possible"] and
 place a home
 migrate b 'r["from"] == "a" and r["where"] == "b" and r["freeze_us"] == 3100 and r["bytes"] == 16200000'
 place b away
-call b Processes '{}' --until "any(x['pid'] == $pid and x['home'] == 'a' and x['state'] == 'guest' for x in r['processes'])"
+call b Processes '{}' --until "any(x['pid'] == $pid and x['home'] == 'a' and x['state'] == 'guest' and x['usage'] is None
+	for x in r['processes'])"
 call a Nodes '{}' --until 'any(x["name"] == "b" and x["guests"] == 1 for x in r["nodes"])'
 call b Why "{\"pid\":$pid}" "r['state'] == 'guest' and r['home'] == 'a' and r['node'] == 'b' and r['comm'] == 'sleep'
 	and [x['reason'] for x in r['reasons']] == ['guest'] and 'guest of a' in r['reasons'][0]['sentence']"
@@ -62,6 +63,8 @@ migrate home 'r["from"] == "c" and r["where"] == "a"'
 place a home
 used 1
 call a Why "{\"pid\":$pid}" '[(x["call"], x["forwarded"]) for x in r["calls"]] == [("read", 1000), ("write", 999), ("open", 998)]'
+call a Processes '{}' --until "any(x['pid'] == $pid and x['usage']['calls_per_s'] > 10 and x['usage']['io'][0]['node'] == 'a'
+	and 2000 < 2 * x['usage']['io'][0]['sent_per_s'] == x['usage']['io'][0]['received_per_s'] for x in r['processes'])"
 for n in b c; do call $n Processes '{}' --until 'r["processes"] == []'; done
 grep -q "moved $pid (sleep) a -> b: freeze 3.1 ms, total 20 ms, 16.2 MB" "$tmp/a/log" || die "no line about the move"
 

@@ -72,6 +72,7 @@ def processes(_params):
 def why(params):
     return {"pid": check(params), "comm": "victim", "home": "n1", "node": "n1", "state": "home", "movable": False,
             "reasons": [{"reason": "threads", "number": 1, "kind": "confine", "sentence": "it has more than one thread"}],
+            "usage": {"cpu": 0.98, "calls_per_s": 120.4, "io": [{"node": "n1", "sent_per_s": 2500, "received_per_s": 40.0}]},
             "last_home_reason": "exec", "calls": [{"call": "read", "forwarded": 12, "brought_home": 0}]}
 
 
