@@ -133,7 +133,9 @@ static int run_thread(struct guest_thread *g)
 	if ((int64_t)regs.orig_rax >= 0 && image_is_restart((int64_t)regs.rax)) {
 		const struct sysc_row *row = sysc_row((unsigned)regs.orig_rax);
 
-		g->reissue.armed = row && row->cls != SYSC_NATIVE;
+		/* What this host's kernel makes is simply made anew, wherever: a futex must not be waited for by the
+		 * deputy, whom nobody wakes. */
+		g->reissue.armed = row && row->cls != SYSC_NATIVE && row->cls != SYSC_NATIVE_IF;
 		g->reissue.code = (int64_t)regs.rax;
 		g->reissue.nr = (unsigned)regs.orig_rax;
 		regs.rax = regs.orig_rax;

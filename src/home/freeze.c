@@ -8,6 +8,7 @@
 #include "shepherd.h"
 
 #include <errno.h>
+#include <linux/futex.h>
 #include <linux/prctl.h>
 #include <stdio.h>
 #include <string.h>
@@ -297,6 +298,17 @@ static int ask_tid_address(struct deputy *d, struct err *e)
 	return 0;
 }
 
+/* A call that was interrupted more than once at home is restart_syscall(2) now, and on a host the deputy takes it up:
+ * it sleeps or polls as well as the thread itself. A futex must be waited for where those are that wake it. Which call
+ * it is, the kernel does not tell; the registers still are those of the first time. */
+static bool may_wait_for_futex(const struct user_regs_struct *r)
+{
+	uint64_t op = r->rsi & ~(uint64_t)(FUTEX_PRIVATE_FLAG | FUTEX_CLOCK_REALTIME);
+
+	return r->orig_rax == SYS_restart_syscall && (int64_t)r->rax == -ERESTART_RESTARTBLOCK_ &&
+	       r->rdi >= IMAGE_PAGE && !(r->rdi & 3) && r->r10 && (op == FUTEX_WAIT || op == FUTEX_WAIT_BITSET);
+}
+
 static int take_thread(struct deputy *d, struct err *e)
 {
 	struct shepherd *s = d->s;
@@ -308,6 +320,10 @@ static int take_thread(struct deputy *d, struct err *e)
 	d->t.syscall_ip = main_tracee(s)->syscall_ip;
 	if (d->image->regs.cs != USER_CS)
 		return err_reason(e, REASON_COMPAT, -EBUSY, "process %d runs 32-bit code", s->pid);
+	if (s->threads_n > 1 && may_wait_for_futex(&d->image->regs))
+		return err_reason(e, REASON_BUSY, -EAGAIN,
+				  "thread %d of process %d waits with a time limit, and was interrupted before",
+				  d->t.pid, s->pid);
 	if (!s->head.stopped)
 		mend_interrupted(&d->image->regs);
 	r = tracee_mask_all(&d->t);
