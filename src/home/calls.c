@@ -383,8 +383,11 @@ int call_begin(struct shepherd *s, const uint8_t *body, size_t n)
 		r = start(d);
 	if (r <= 0)
 		return r;
-	if (!d->call.refused || shepherd_home_now(s)) /* else it waits for the next try */
+	/* Refused, it waits for home, or for the next try; where its deputy stands is no news. */
+	if (!d->call.refused)
 		deputy_look(d);
+	else if (shepherd_home_now(s))
+		shepherd_come_home(s, REASON_SIGNAL);
 	return 0;
 }
 
