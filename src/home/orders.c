@@ -119,6 +119,9 @@ void shepherd_end(struct shepherd *s, enum helper_end how, unsigned reason, cons
 	(void)vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
 	m.sentence = wire_str(text);
+	/* What it did since the last figures would be told to nobody. */
+	if (s->status_due)
+		shepherd_say_status(s);
 	if (s->mig) {
 		struct err e = {0};
 
