@@ -116,7 +116,8 @@ static int refuse(struct shepherd *s, struct err *e)
 			  s->facts.comm, s->facts.reasons[0].sentence);
 }
 
-/* The frozen process may differ from the one that was inspected while it ran. */
+/* The frozen process may differ from the one that was inspected while it ran: what it has opened or set since confines
+ * it as well. */
 static int inspect_frozen(struct shepherd *s, struct err *e)
 {
 	struct image_maps now;
@@ -129,13 +130,11 @@ static int inspect_frozen(struct shepherd *s, struct err *e)
 	maps_release(&now);
 	if (r < 0)
 		return r;
-	if (!same) {
-		r = inspect_process(s->pid, &s->facts, &s->maps, e);
-		for (size_t i = 0; i < s->facts.n; i++) {
-			/* What the stop itself shows is no obstacle. */
-			if (s->facts.reasons[i].reason == REASON_TRACED)
-				s->facts.reasons[i--] = s->facts.reasons[--s->facts.n];
-		}
+	r = same ? inspect_again(s->pid, &s->facts, e) : inspect_process(s->pid, &s->facts, &s->maps, e);
+	for (size_t i = 0; i < s->facts.n; i++) {
+		/* What the stop itself shows is no obstacle. */
+		if (s->facts.reasons[i].reason == REASON_TRACED)
+			s->facts.reasons[i--] = s->facts.reasons[--s->facts.n];
 	}
 	return r < 0 ? r : refuse(s, e);
 }

@@ -13,6 +13,7 @@
 #include <sys/syscall.h>
 
 #include "../base/file.h"
+#include "../syscalls/path.h"
 #include "../wire/reasons.h"
 #include "pages.h"
 
@@ -288,6 +289,9 @@ static int check_descriptors(struct inspect *x, pid_t pid)
 		if (n <= 0)
 			continue;
 		target[n] = '\0';
+		/* It was opened while the process was here; read from afar it would show the deputy. */
+		if (strncmp(target, "/proc/", 6) == 0 && path_shows_process(target, pid))
+			add(x, REASON_DESCRIPTOR, "its descriptor %s is %s, which shows its memory", d->d_name, target);
 		for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
 			if (strcmp(target, bad[i]) == 0)
 				add(x, REASON_DESCRIPTOR, "its descriptor %s is %s, which only works at home",
@@ -368,39 +372,77 @@ static void check_vm_shared(struct inspect *x, pid_t pid, pid_t ppid)
 		add(x, REASON_VFORK, "it shares its memory with process %d", ppid);
 }
 
-int inspect_process(pid_t pid, struct inspect *ret, struct image_maps *maps, struct err *e)
+/* 1: it has memory and descriptors to be looked at. */
+static int check_task(struct inspect *x, pid_t pid, pid_t *ret_ppid, struct err *e)
 {
 	struct proc_stat st;
 	char text[4096];
-	char path[40];
-	int r;
+	int r = proc_read_stat(pid, &st);
 
-	memset(ret, 0, sizeof(*ret));
-	r = proc_read_stat(pid, &st);
 	if (r == 0)
 		r = read_status(pid, text, sizeof(text));
 	if (r < 0)
 		return err_reason(e, REASON_NO_SUCH_PROCESS, -ESRCH, "there is no process %d on this node", pid);
-	check_stat(ret, &st);
-	check_status(ret, text, pid);
-	take_limits(ret, pid);
-	if (ret->state == 'Z' || ret->state == 'X' || (st.flags & PF_KTHREAD_))
-		return 0;
+	check_stat(x, &st);
+	check_status(x, text, pid);
+	take_limits(x, pid);
+	*ret_ppid = st.ppid;
+	return x->state != 'Z' && x->state != 'X' && !(st.flags & PF_KTHREAD_);
+}
+
+/* Everything that is not seen in the list of mappings. */
+static int check_beside_maps(struct inspect *x, pid_t pid, pid_t ppid, struct err *e)
+{
+	char path[40], text[64];
+	int r = check_descriptors(x, pid);
+
+	/* Not "dumpable", prctl(2): its /proc belongs to root. */
+	if (r == -EACCES)
+		add(x, REASON_DESCRIPTOR,
+		    "its descriptors cannot be looked at: it has other user or group ids than it began with");
+	else if (r < 0)
+		return err_set(e, r, "the descriptors of process %d cannot be read: %s", pid, strerror(-r));
+	check_threads(x, pid);
+	check_timers(x, pid);
+	check_vm_shared(x, pid, ppid);
+	(void)snprintf(path, sizeof(path), "/proc/%d/personality", pid);
+	if (file_read_small(path, text, sizeof(text)) > 0)
+		x->personality = strtoull(text, NULL, 16);
+	return 0;
+}
+
+int inspect_process(pid_t pid, struct inspect *ret, struct image_maps *maps, struct err *e)
+{
+	pid_t ppid;
+	int r;
+
+	memset(ret, 0, sizeof(*ret));
+	r = check_task(ret, pid, &ppid, e);
+	if (r <= 0)
+		return r;
 	r = maps_read(maps, pid, true, e);
 	if (r < 0)
 		return r;
 	check_maps(ret, maps);
-	r = check_descriptors(ret, pid);
-	if (r < 0)
-		return err_set(e, r, "the descriptors of process %d cannot be read: %s", pid, strerror(-r));
-	check_threads(ret, pid);
-	check_timers(ret, pid);
-	check_vm_shared(ret, pid, st.ppid);
-	estimate_dirty(ret, pid, maps);
-	(void)snprintf(path, sizeof(path), "/proc/%d/personality", pid);
-	if (file_read_small(path, text, sizeof(text)) > 0)
-		ret->personality = strtoull(text, NULL, 16);
-	return 0;
+	r = check_beside_maps(ret, pid, ppid, e);
+	if (r == 0)
+		estimate_dirty(ret, pid, maps);
+	return r;
+}
+
+int inspect_again(pid_t pid, struct inspect *x, struct err *e)
+{
+	struct inspect old = *x;
+	pid_t ppid;
+	int r;
+
+	memset(x, 0, sizeof(*x));
+	r = check_task(x, pid, &ppid, e);
+	if (r > 0)
+		r = check_beside_maps(x, pid, ppid, e);
+	x->mm = old.mm;
+	x->dirty_bytes = old.dirty_bytes;
+	return r;
 }
 
 bool inspect_pending(pid_t pid, int sig)

@@ -33,6 +33,9 @@ struct inspect {
 /* Reads everything about pid into *ret and its mappings, with flags, into *maps (both replaced). 0, -ESRCH, -EACCES.
  * Reasons do not make it fail. */
 int inspect_process(pid_t pid, struct inspect *ret, struct image_maps *maps, struct err *e) _must_check_;
+/* The same for a process that has been inspected and whose mappings are what they were: looks at all but these, which
+ * is what takes long. */
+int inspect_again(pid_t pid, struct inspect *x, struct err *e) _must_check_;
 /* Signal masks and state letter only, from /proc/PID/status; cheap. */
 int inspect_signals(pid_t pid, struct inspect *ret) _must_check_;
 

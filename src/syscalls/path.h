@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Paths whose content depends on the process that opens them: private to src/syscalls.
+ * Paths whose content depends on the process that opens them: for src/syscalls, and for src/image, which looks at what
+ * is open already.
  * Promise: pure functions of the text. Must not: follow links or know the working directory; a relative path into
  * /proc/self after a chdir there is not recognized.
  */
