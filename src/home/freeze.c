@@ -225,12 +225,14 @@ void freeze_give_back(struct shepherd *s)
 	threads_clear(s);
 }
 
-/* Calls that give -EINTR to any stop, signal(7): without a signal they are to be made again. */
+/* Calls that give -EINTR to any stop, signal(7), those on a socket with a time limit among them: without a signal they
+ * are to be made again. */
 static void mend_interrupted(struct user_regs_struct *regs)
 {
 	const struct sysc_row *row = (int64_t)regs->orig_rax >= 0 ? sysc_row((unsigned)regs->orig_rax) : NULL;
 
-	if (row && (int64_t)regs->rax == -EINTR && row->restart == SYSC_RESTART_NONE && row->cls == SYSC_FORWARD &&
+	if (row && (int64_t)regs->rax == -EINTR && row->cls == SYSC_FORWARD &&
+	    (row->restart == SYSC_RESTART_NONE || row->restart == SYSC_RESTART_SYS) &&
 	    sysc_may_block((unsigned)regs->orig_rax))
 		regs->rax = (uint64_t)-ERESTARTNOINTR_;
 }
