@@ -52,7 +52,9 @@ static int add_range(struct program *p, unsigned start, const struct sysc_row *r
 	return 0;
 }
 
-/* Ranges over all numbers, ascending; what is above the table (the x32 numbers too) is asked. */
+/* Ranges over all numbers, ascending; what is above the table (the x32 numbers too) is asked. No kernel has negative
+ * ones, and who comes home for number -1 would not be let make it again there: the kernel takes that for no call at
+ * all, and shows the process its restart code, arch/x86/kernel/signal.c. */
 static int make_ranges(struct program *p)
 {
 	int r = 0;
@@ -67,7 +69,9 @@ static int make_ranges(struct program *p)
 		else
 			r = add_range(p, nr, NULL, SECCOMP_RET_USER_NOTIF);
 	}
-	return r < 0 ? r : add_range(p, sysc_max() + 1, NULL, SECCOMP_RET_USER_NOTIF);
+	if (r == 0)
+		r = add_range(p, sysc_max() + 1, NULL, SECCOMP_RET_USER_NOTIF);
+	return r < 0 ? r : add_range(p, 1U << 31, NULL, SECCOMP_RET_ERRNO | ENOSYS);
 }
 
 /* What the agent has a guest do is the agent's business: it makes calls at an instruction that nobody else uses. */
