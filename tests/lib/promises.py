@@ -5,7 +5,9 @@ Promise: every wait has a deadline; each program has a directory, a cookie and a
 test. Must not: judge; the tests do that.
 """
 import contextlib
+import ctypes
 import errno
+import json
 import os
 import random
 import secrets
@@ -16,9 +18,11 @@ import subprocess
 import sys
 import tempfile
 import time
+import traceback
 
 import yard
 
+LIBC = ctypes.CDLL(None)
 HOSTS = ['h1', 'h2', 'h3']
 # Refusals that a test of promises may meet and that say nothing against them: it is there already, it has just ended or is
 # about to, it is in the middle of a vfork() or an exec.
@@ -74,11 +78,11 @@ def wait_until(what, condition, deadline=60, step=None):
 
 
 class Program:
-    """One running program. descriptors 100..102: see tests/programs/promise.h."""
+    """One running program. Descriptors 100 and 102: see tests/programs/promise.h."""
 
     def __init__(self, argv, boundaries=False, keep_running=False, user=None, more_env=None, cwd=None):
         self.cookie = secrets.token_hex(16)
-        self.at = self.go = self.done = -1
+        self.at = self.done = self.queue = -1
         self.code = None
         if os.path.sep not in argv[0]:
             argv = [f'{yard.BUILD}/tests/programs/{argv[0]}'] + argv[1:]
@@ -98,8 +102,9 @@ class Program:
             if boundaries:
                 self.at, w = os.pipe()
                 give(w, 100)
-                r, self.go = os.pipe()
-                give(r, 101)
+                self.queue = LIBC.msgget(0, 0o1666) # IPC_PRIVATE, IPC_CREAT and for everybody
+                assert self.queue >= 0, 'no message queue'
+                more_env = dict(more_env or {}, GODWIT_GO=str(self.queue))
             if keep_running:
                 r, self.done = os.pipe()
                 give(r, 102)
@@ -108,6 +113,10 @@ class Program:
                                       stdin=subprocess.DEVNULL, stdout=self.out, stderr=self.out,
                                       pass_fds=fds, process_group=0)
         self.pid = self.p.pid
+
+    def go(self, pid):
+        """Lets the process that waits at a boundary pass it."""
+        LIBC.msgsnd(self.queue, ctypes.byref(ctypes.c_long(pid)), 0, 0)
 
     def stop(self):
         """No further round."""
@@ -151,9 +160,10 @@ class Program:
                 os.killpg(self.pid, signal.SIGKILL)
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self.p.wait(5)
-        for fd in (self.at, self.go):
-            if fd >= 0:
-                os.close(fd)
+        if self.at >= 0:
+            os.close(self.at)
+        if self.queue >= 0:
+            LIBC.msgctl(self.queue, 0, None) # IPC_RMID
         self.out.close()
         os.unlink(f'{self.dir}.out')
         shutil.rmtree(self.dir, ignore_errors=True)
@@ -219,15 +229,88 @@ def check_nothing_left(y):
 
 
 def seed_of(argv):
-    """--seed N, or a new one; printed either way."""
+    """--seed N, or a new one; printed either way. Returns a generator; names of parts of a test make others of it."""
     seed = int(argv[argv.index('--seed') + 1]) if '--seed' in argv else secrets.randbelow(1 << 32)
     print(f'seed {seed}', flush=True)
-    return random.Random(seed)
+    rng = random.Random(seed)
+    rng.seed_told = seed
+    return rng
+
+
+def luck_of(rng, name):
+    """A generator for one program: what happens to it does not depend on which others are run."""
+    return random.Random(f'{rng.seed_told} {name}')
 
 
 def names_of(argv):
     """Names given on the command line, to run only those."""
     return [a for i, a in enumerate(argv[1:], 1) if not a.startswith('--') and argv[i - 1] != '--seed']
+
+
+def all_programs():
+    """Those that are built of tests/programs."""
+    d = f'{yard.BUILD}/tests/programs'
+    return sorted(n for n in os.listdir(d) if os.path.isfile(f'{d}/{n}') and os.access(f'{d}/{n}', os.X_OK))
+
+
+def _worker(names, take, work):
+    """Takes names until none is left. Returns the complaints."""
+    global MARK
+    MARK = f'GODWIT_TEST={secrets.token_hex(8)}'
+    bad = []
+    y = start_yard()
+    while True:
+        word = os.read(take, 4)
+        if not word:
+            break
+        name, begun = names[int(word)], time.monotonic()
+        try:
+            complaints, told = work(y, name)
+        except (AssertionError, yard.Lost) as e:
+            complaints, told = [f'{name}: {e}'], ''
+            with contextlib.suppress(AssertionError, yard.Lost, OSError, subprocess.TimeoutExpired):
+                check_nothing_left(y)
+            y = start_yard()
+        bad += complaints
+        lines = [f'{name}: {"FAILED" if complaints else "ok"} {time.monotonic() - begun:.1f} s {told}'.rstrip()]
+        lines += ['   ' + c for c in complaints]
+        os.write(1, ('\n'.join(lines) + '\n').encode())
+    try:
+        check_nothing_left(y)
+    except (AssertionError, yard.Lost) as e:
+        bad.append(str(e))
+    return bad
+
+
+def in_parallel(names, work):
+    """work(yard, name) gives (complaints, a word for the log) for each name, in GODWIT_AT_ONCE (3) processes with a yard
+    each. Returns all complaints."""
+    at_once = min(int(os.environ.get('GODWIT_AT_ONCE', '3')), len(names))
+    take, put = os.pipe()
+    os.write(put, b''.join(b'%4d' % i for i in range(len(names))))
+    os.close(put)
+    results, bad = {}, []
+    sys.stdout.flush()
+    for _ in range(at_once):
+        r, w = os.pipe()
+        pid = os.fork()
+        if pid == 0:
+            try:
+                os.close(r)
+                os.write(w, json.dumps(_worker(names, take, work)).encode()[-60000:])
+                os._exit(0)
+            except BaseException:
+                traceback.print_exc()
+                os._exit(1)
+        os.close(w)
+        results[pid] = r
+    for pid, r in results.items():
+        with open(r, 'rb') as f:
+            told = f.read()
+        _, status = os.waitpid(pid, 0)
+        bad += json.loads(told) if status == 0 else [f'a part of the test ended with {status:#x}']
+    os.close(take)
+    return bad
 
 
 def main(run):

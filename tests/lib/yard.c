@@ -49,7 +49,7 @@ struct shepherd {
 	bool used, hello;
 	pid_t pid, own_pid, agent_pid;
 	int fd;
-	char host[65], status[4000];
+	char host[65], status[16000];
 };
 
 static struct {

@@ -25,6 +25,7 @@ class Yard:
         self.ended = {}      # pid -> [(how, text)]
         self.status = {}     # pid -> last status
         self.traces = []
+        self.made = {}       # name of a call -> [how often it was made by a deputy, how often it brought a guest home]
 
     def send(self, text):
         self.p.stdin.write((text + '\n').encode())
@@ -37,6 +38,10 @@ class Yard:
             self.ended.setdefault(int(w[1]), []).append((how, text))
         elif w[0] == 'status':
             self.status[int(w[1])] = w[2]
+            for count in w[2].split()[3:]:
+                name, numbers = count.split('=')
+                for i, n in enumerate(numbers.split('/')):
+                    self.made.setdefault(name, [0, 0])[i] += int(n)
         elif w[0] == 'trace':
             self.traces.append(w[2])
         else:

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Promise: handlers run on the alternate stack that was set before a move, also when the stack itself is at its end. */
+/*
+ * Promise: handlers run on the alternate stack that was set before a move, also when the stack itself is at its end.
+ * Proves: rt_sigaction sigaltstack rt_sigreturn tgkill mmap munmap clock_gettime
+ */
 #include <setjmp.h>
 #include <signal.h>
 #include <string.h>

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Promise: barriers, read-write locks and semaphores hold between threads wherever they run. */
+/*
+ * Promise: barriers, read-write locks and semaphores hold between threads wherever they run.
+ * Proves: exit futex clone3
+ */
 #include <errno.h>
 #include <pthread.h>
 #include <semaphore.h>

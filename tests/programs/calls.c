@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Promise: every call that the table forwards is made at least once, with a boundary before it, and its result and what
- * it wrote into memory are printed. The driver checks that no row of the table is missing here. Must not: print what
- * two runs at home would not have in common (then only "ok").
+ * Promise: every call that the table forwards is made at least once, with a boundary before it, and its result and
+ * what it wrote into memory are printed. The driver checks that no row of the table is missing here. Must not: print
+ * what two runs at home would not have in common (then only "ok").
+ * Proves: all-that-are-forwarded
  */
 #include <arpa/inet.h>
 #include <errno.h>

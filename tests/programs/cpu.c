@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Promise: integers and doubles that are being computed when the process moves come out the same. */
+/*
+ * Promise: integers and doubles that are being computed when the process moves come out the same.
+ * Proves: no-call
+ */
 #include "promise.h"
 
 static void round_(void)

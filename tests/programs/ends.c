@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Promise: a parent sees the exit codes, deaths by signal and resources of children that end away from home. */
+/*
+ * Promise: a parent sees the exit codes, deaths by signal and resources of children that end away from home.
+ * Proves: clone prlimit64 kill exit_group wait4 tgkill waitid setitimer getpid clock_gettime
+ */
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/resource.h>

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Promise: epoll_wait() ends when its time is over, however often the process moves meanwhile. */
+/*
+ * Promise: epoll_wait() ends when its time is over, however often the process moves meanwhile.
+ * Proves: epoll_wait
+ */
 #include <sys/epoll.h>
 #include <unistd.h>
 

@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Promise: epoll, eventfd, timerfd, signalfd and inotify tell a guest what they would tell it at home. */
+/*
+ * Promise: epoll, eventfd, timerfd, signalfd and inotify tell a guest what they would tell it at home.
+ * Proves: write epoll_create1 epoll_ctl epoll_wait close read kill rt_sigprocmask inotify_init1 unlink
+ * timerfd_create timerfd_settime eventfd2 getpid clock_gettime
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>

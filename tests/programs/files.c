@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Promise: files, offsets, locks, directories and links are home's; every byte lands where it was sent. */
+/*
+ * Promise: files, offsets, locks, directories and links are home's; every byte lands where it was sent.
+ * Proves: write openat pread64 read close lseek pwrite64 flock ftruncate chdir mkdir unlink newfstatat getdents64
+ * rename link symlink readlink rmdir
+ */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Promise: children see their parent's memory as it was, parents reap each child once with its own status. */
+/*
+ * Promise: children see their parent's memory as it was, parents reap each child once with its own status.
+ * Proves: write pipe2 clone close read exit_group wait4 getpid clock_gettime
+ */
 #include <errno.h>
 #include <string.h>
 #include <sys/resource.h>

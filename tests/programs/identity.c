@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Promise: who and where a process is does not change with the node it is on. */
+/*
+ * Promise: who and where a process is does not change with the node it is on.
+ * Proves: getppid getsid getresgid umask prctl readlink prlimit64 uname getcwd getpgrp getresuid getpriority
+ * sched_getscheduler sched_getaffinity openat newfstatat getpid gettid clock_gettime
+ */
 #include <fcntl.h>
 #include <sched.h>
 #include <string.h>

@@ -2,6 +2,7 @@
 /*
  * Promise: a call that a handler interrupts returns -EINTR or goes on, as signal(7) says for that call and for
  * SA_RESTART; a move by itself interrupts nothing.
+ * Proves: write pipe2 setitimer poll rt_sigaction pause read close clock_nanosleep rt_sigsuspend rt_sigreturn
  */
 #include <errno.h>
 #include <poll.h>

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Promise: job control works on processes that are away: stops, continues and what the parent hears of them. */
+/*
+ * Promise: job control works on processes that are away: stops, continues and what the parent hears of them.
+ * Proves: setpgid clone close wait4 kill read pipe2 exit_group rt_sigaction getpid clock_gettime
+ */
 #include <errno.h>
 #include <signal.h>
 #include <sys/wait.h>

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Promise: setjmp, sigsetjmp with the mask, and contexts lead back to where they were taken on another node. */
+/*
+ * Promise: setjmp, sigsetjmp with the mask, and contexts lead back to where they were taken on another node.
+ * Proves: rt_sigaction rt_sigprocmask tgkill clock_gettime
+ */
 #include <setjmp.h>
 #include <signal.h>
 #include <ucontext.h>

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Promise: a process whose main thread has left goes on with the others, and ends with the last. */
+/*
+ * Promise: a process whose main thread has left goes on with the others, and ends with the last.
+ * Proves: write pipe2 clone close wait4 read exit_group exit futex clock_gettime clone3
+ */
 #include <pthread.h>
 #include <sys/wait.h>
 #include <unistd.h>

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Promise: blocked signals stay pending across moves, ordinary ones once, and come when they are let in. */
+/*
+ * Promise: blocked signals stay pending across moves, ordinary ones once, and come when they are let in.
+ * Proves: rt_sigaction tgkill rt_sigtimedwait rt_sigprocmask rt_sigreturn kill rt_sigpending getpid clock_gettime
+ */
 #include <errno.h>
 #include <signal.h>
 #include <time.h>

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Promise: memory that is obtained, grown, moved, protected and given back is the same on every node. */
+/*
+ * Promise: memory that is obtained, grown, moved, protected and given back is the same on every node.
+ * Proves: mremap mmap mprotect munmap brk madvise
+ */
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>

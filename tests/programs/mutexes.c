@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Promise: threads that take turns by mutex and condition variable do so in order, and lose no wake-up. */
+/*
+ * Promise: threads that take turns by mutex and condition variable do so in order, and lose no wake-up.
+ * Proves: exit futex clone3
+ */
 #include <pthread.h>
 
 #include "promise.h"

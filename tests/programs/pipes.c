@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Promise: what is written to a pipe is read from it once, in order, also when writer and reader wait and move. */
+/*
+ * Promise: what is written to a pipe is read from it once, in order, also when writer and reader wait and move.
+ * Proves: write pipe2 close read rt_sigaction readv clone wait4 exit_group
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Promise: queued real-time signals arrive all, in order, each once, with what the sender put into them. */
+/*
+ * Promise: queued real-time signals arrive all, in order, each once, with what the sender put into them.
+ * Proves: rt_sigaction rt_sigprocmask clone close rt_sigqueueinfo pipe2 read wait4 getpid clock_gettime exit_group
+ */
 #include <errno.h>
 #include <signal.h>
 #include <sys/wait.h>

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Promise: a process that does nothing but read clocks may be stopped anywhere in doing so: no clock goes back, by the
- * vdso or by the call, nothing is written but the result, and no value that it keeps meanwhile is lost.
+ * Promise: a process that does nothing but read clocks may be stopped anywhere in doing so: no clock goes back, by
+ * the vdso or by the call, nothing is written but the result, and no value that it keeps meanwhile is lost.
+ * Proves: gettimeofday clock_gettime
  */
 #include <string.h>
 #include <sys/syscall.h>

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Promise: big BSS, relocated read-only data, changed pages of private file mappings and forbidden pages go along. */
+/*
+ * Promise: big BSS, relocated read-only data, changed pages of private file mappings and forbidden pages go along.
+ * Proves: write rt_sigaction openat close pread64 unlink mmap mprotect munmap clock_gettime
+ */
 #include <fcntl.h>
 #include <setjmp.h>
 #include <signal.h>

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Promise: a process whose mappings and pages change all the time, so that no two looks at it see the same, keeps what
- * is in them: what was seen before the freeze is never taken for what is there. */
+/*
+ * Promise: a process whose mappings and pages change all the time, so that no two looks at it see the same, keeps
+ * what is in them: what was seen before the freeze is never taken for what is there.
+ * Proves: mmap mprotect munmap madvise
+ */
 #include <string.h>
 #include <sys/mman.h>
 

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Promise: vector registers, and the rounding mode of SSE, survive a move in the middle of a loop that lives in them.
+/*
+ * Promise: vector registers, and the rounding mode of SSE, survive a move in the middle of a loop that lives in
+ * them.
+ * Proves: no-call
  */
 #include <immintrin.h>
 #include <string.h>

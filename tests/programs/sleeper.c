@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Promise: a sleep that a move interrupts ends when it would have ended, never earlier, and never begins anew. */
+/*
+ * Promise: a sleep that a move interrupts ends when it would have ended, never earlier, and never begins anew.
+ * Proves: epoll_create1 clock_nanosleep ppoll pselect6 close poll pipe2 epoll_wait clock_gettime
+ */
 #include <errno.h>
 #include <poll.h>
 #include <sys/epoll.h>

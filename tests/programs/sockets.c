@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Promise: connections, datagrams, options, peers' names and passed descriptors are home's, wherever the process is. */
+/*
+ * Promise: connections, datagrams, options, peers' names and passed descriptors are home's, wherever the process is.
+ * Proves: write socket bind getsockname accept setsockopt sendto recvfrom exit_group poll close listen clone connect
+ * read sendmsg recvmsg socketpair getsockopt wait4 pipe2 getpid
+ */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Promise: the stack grows on every node as it does at home, and deep recursion returns through all its frames. */
+/*
+ * Promise: the stack grows on every node as it does at home, and deep recursion returns through all its frames.
+ * Proves: clock_gettime
+ */
 #include <alloca.h>
 #include <string.h>
 

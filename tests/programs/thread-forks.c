@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Promise: fork() from a thread makes a child with that thread alone; exec from a thread replaces the whole process. */
+/*
+ * Promise: fork() from a thread makes a child with that thread alone; exec from a thread replaces the whole process.
+ * Proves: clone exit_group wait4 execve exit getpid gettid futex clock_gettime clone3
+ */
 #include <pthread.h>
 #include <stdatomic.h>
 #include <sys/wait.h>

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Promise: threads keep their ids, which are those of /proc and of the calls that take one. */
+/*
+ * Promise: threads keep their ids, which are those of /proc and of the calls that take one.
+ * Proves: tgkill access exit sched_getscheduler getpid gettid futex clock_gettime clone3
+ */
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>

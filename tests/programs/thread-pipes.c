@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Promise: several threads may wait in forwarded calls at once; each gets its own result. */
+/*
+ * Promise: several threads may wait in forwarded calls at once; each gets its own result.
+ * Proves: write pipe2 read close exit futex clone3
+ */
 #include <pthread.h>
 #include <unistd.h>
 

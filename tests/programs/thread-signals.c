@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Promise: each thread has its own signal mask; a signal for one thread reaches that one, one for the process a thread
- * that does not block it. */
+/*
+ * Promise: each thread has its own signal mask; a signal for one thread reaches that one, one for the process a
+ * thread that does not block it.
+ * Proves: rt_sigaction rt_sigprocmask tgkill kill getpid exit futex clone3
+ */
 #include <errno.h>
 #include <pthread.h>
 #include <semaphore.h>

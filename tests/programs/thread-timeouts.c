@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Promise: a thread that waits with a time limit waits as long as it said, on either clock, relative or absolute. */
+/*
+ * Promise: a thread that waits with a time limit waits as long as it said, on either clock, relative or absolute.
+ * Proves: futex exit clock_gettime clone3
+ */
 #include <errno.h>
 #include <pthread.h>
 #include <semaphore.h>

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Promise: threads begin, compute with storage of their own, and end with their results, also while the process moves.
+/*
+ * Promise: threads begin, compute with storage of their own, and end with their results, also while the process
+ * moves.
+ * Proves: exit futex clone3
  */
 #include <pthread.h>
 

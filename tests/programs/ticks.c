@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Promise: a timer that ticks all the time spoils no call: each returns what it returns without the signals. */
+/*
+ * Promise: a timer that ticks all the time spoils no call: each returns what it returns without the signals.
+ * Proves: write getppid pipe2 rt_sigreturn rt_sigaction setitimer read getitimer
+ */
 #include <errno.h>
 #include <signal.h>
 #include <string.h>

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Promise: thread-local variables, errno and the stack's canary stay with the thread that moves. */
+/*
+ * Promise: thread-local variables, errno and the stack's canary stay with the thread that moves.
+ * Proves: openat close clock_gettime
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Promise: the x87 stack, its 80 bits and its control word survive a move. */
+/*
+ * Promise: the x87 stack, its 80 bits and its control word survive a move.
+ * Proves: no-call
+ */
 #include "promise.h"
 
 static void round_(void)
