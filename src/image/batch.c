@@ -90,14 +90,12 @@ static int run_batch(struct builder *b)
 	regs.rbp = b->batch_n;
 	regs.orig_rax = ~0ULL;
 	r = tracee_set_regs(b->t, &regs);
-	if (r == 0)
-		r = tracee_resume(b->t, TRACEE_CONT, 0);
-	while (r == 0 && (b->t->stop == TRACEE_RUNNING || b->t->stop == TRACEE_EVENT)) {
-		if (b->t->stop == TRACEE_EVENT)
+	do {
+		if (r == 0)
 			r = tracee_resume(b->t, TRACEE_CONT, 0);
 		if (r == 0)
 			r = tracee_wait(b->t, clock_mono_ns() + BATCH_NS);
-	}
+	} while (r == 0 && (b->t->stop == TRACEE_EVENT || b->t->stop == TRACEE_GROUP || tracee_puts_off_stop(b->t)));
 	if (r == 0 && (b->t->stop != TRACEE_SIGNAL || b->t->sig != SIGILL))
 		r = b->t->stop == TRACEE_ENDED ? -ESRCH : -EPROTO;
 	return r < 0 ? r : tracee_read(b->t, b->stub + STUB_TABLE, b->batch, bytes);

@@ -215,8 +215,7 @@ int tracee_unmask(struct tracee *t)
 	return 0;
 }
 
-/* The task stands before a SIGSTOP in the midst of what we do with it. */
-static bool puts_off_stop(struct tracee *t)
+bool tracee_puts_off_stop(struct tracee *t)
 {
 	bool is_stop = t->stop == TRACEE_SIGNAL && t->sig == SIGSTOP && t->masked;
 
@@ -238,7 +237,7 @@ static int to_syscall_stop(struct tracee *t, enum tracee_stop wanted, uint64_t d
 			return 0;
 		if (t->stop == TRACEE_ENDED)
 			return -ESRCH;
-		if (puts_off_stop(t))
+		if (tracee_puts_off_stop(t))
 			continue;
 		if (t->stop != TRACEE_EVENT && t->stop != TRACEE_GROUP && t->stop != TRACEE_CLONE)
 			return -EPROTO;
@@ -293,7 +292,7 @@ int tracee_settle(struct tracee *t, const struct user_regs_struct *regs, uint64_
 			return r;
 		if (t->stop == TRACEE_ENDED)
 			return -ESRCH;
-		(void)puts_off_stop(t);
+		(void)tracee_puts_off_stop(t);
 	}
 	r = tracee_set_regs(t, regs);
 	return r < 0 ? r : tracee_unmask(t);

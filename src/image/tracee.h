@@ -77,6 +77,9 @@ int tracee_set_regs(struct tracee *t, const struct user_regs_struct *regs) _must
 /* Blocks every signal in the task, so that injected calls cannot be interrupted; and undoes it. */
 int tracee_mask_all(struct tracee *t) _must_check_;
 int tracee_unmask(struct tracee *t) _must_check_;
+/* True when the task, with all signals blocked, stands before a SIGSTOP: it is to be resumed without it, and gets it
+ * again with its own mask. */
+bool tracee_puts_off_stop(struct tracee *t);
 
 /* Makes the stopped task execute call nr and gives the raw result in *ret. Needs syscall_ip and tracee_mask_all().
  * The registers are changed; the caller sets them again. -errno only when the tracing failed. */
