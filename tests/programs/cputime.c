@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Promise: a program sees the CPU time that it uses, by every call that tells it, and threads and process agree.
- * With the argument `hosts` it is not taken home between two readings: then no clock ever goes back.
+ * Promise: a program sees the CPU time that it uses, by every call that tells it, and threads and process agree. With
+ * the argument `hosts` it is not taken home between two readings: then no clock ever goes back.
+ * Proves: times getrusage
  */
 #include <pthread.h>
 #include <string.h>

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Promise: a wait until a point in time of CLOCK_MONOTONIC does not end before it, and one that is woken ends at once,
- * whatever the thread waits for.
+ * Promise: a wait until a point in time of CLOCK_MONOTONIC does not end before it, and one that is woken ends at
+ * once, whatever the thread waits for.
+ * Proves: futex
  */
 #include <errno.h>
 #include <linux/futex.h>

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Promise: shared libraries are loaded, used and given back wherever the process is. */
+/*
+ * Promise: shared libraries are loaded, used and given back wherever the process is.
+ * Proves: no-call
+ */
 #include <dlfcn.h>
 #include <string.h>
 

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Promise: what ends a file's mapping is as at home: the file's end, a shorter file, growing and moving it, a child. */
+/*
+ * Promise: what ends a file's mapping is as at home: the file's end, a shorter file, growing and moving it, a child.
+ * Proves: mmap munmap ftruncate mremap
+ */
 #include <fcntl.h>
 #include <setjmp.h>
 #include <signal.h>

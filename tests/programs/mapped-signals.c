@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Promise: a signal that comes while a file is mapped, and a handler that maps one itself, disturb nothing. */
+/*
+ * Promise: a signal that comes while a file is mapped, and a handler that maps one itself, disturb nothing.
+ * Proves: mmap munmap rt_sigreturn
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Promise: files are mapped privately, or shared for reading, as at home: contents, addresses that were asked for, what
- * covers what, and errors. No step needs home. */
+/*
+ * Promise: files are mapped privately, or shared for reading, as at home: contents, addresses that were asked for,
+ * what covers what, and errors. No step needs home.
+ * Proves: mmap munmap mprotect madvise
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Promise: threads that map and unmap files and memory at the same time find each what it has mapped, and a range that
- * is covered by another file shows either the one or the other. */
+/*
+ * Promise: threads that map and unmap files and memory at the same time find each what it has mapped, and a range
+ * that is covered by another file shows either the one or the other.
+ * Proves: mmap munmap clone3
+ */
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdatomic.h>
