@@ -14,11 +14,13 @@
 
 #include "../base/clock.h"
 #include "../base/fault.h"
+#include "../base/file.h"
 #include "../base/log.h"
 #include "../wire/reasons.h"
 
 #define STEP_NS (5 * NSEC_PER_SEC)
 #define END_NS (60 * NSEC_PER_SEC) /* a core dump may take its time */
+#define EXITING 4U /* PF_EXITING of the flags in /proc/PID/stat, linux/sched.h */
 #define SETTLE_NS (2 * NSEC_PER_SEC)
 
 static int drop_range(struct shepherd *s, uint64_t start, uint64_t end)
@@ -184,8 +186,19 @@ void deputy_lost(struct shepherd *s, const char *why)
 	deputy_lost_for(s, REASON_LINK_LOST, why);
 }
 
+/* Somebody else has ended the process: that we cannot go on with it is no loss of ours. */
+static bool ends_already(const struct shepherd *s)
+{
+	struct proc_stat st;
+
+	return proc_read_stat(s->pid, &st) < 0 || st.state == 'Z' || st.state == 'X' || (st.flags & EXITING) ||
+	       inspect_pending(s->pid, SIGKILL);
+}
+
 void deputy_lost_for(struct shepherd *s, unsigned reason, const char *why)
 {
+	if (ends_already(s))
+		process_ended(s);
 	if (main_tracee(s)->stop != TRACEE_ENDED)
 		(void)kill(s->pid, SIGKILL);
 	reap(s);

@@ -115,6 +115,25 @@ def stops(y, rng, name):
         p.close()
 
 
+def killed(y, rng, name):
+    """Its user ends it at any moment of a move: it has ended then, and was not lost."""
+    for i in range(ROUNDS):
+        p = promises.Program([name], keep_running=True)
+        y.ended.pop(p.pid, None)
+        try:
+            if i % 2:
+                move(y, p, 'h1')
+            y.lines.clear()
+            y.send(f'move {p.pid} {("h2", "home")[i % 2 and i % 3 == 0]}')
+            y.pump(rng.random() * 0.04)
+            os.kill(p.pid, signal.SIGKILL)
+            promises.wait_until('its end', p.ended, 60, y.pump)
+            promises.wait_until('the answer to the move', lambda: any(x.startswith(f'moved {p.pid} ') for x in y.lines), 60, y.pump)
+            assert p.code == -signal.SIGKILL and not promises.lost(y, [p.pid]), f'round {i}: {p.code} {y.ended.get(p.pid)}'
+        finally:
+            p.close()
+
+
 def timer(y, name):
     """It gets a signal each few ms, and stays away until it is called home."""
     want = promises.unmoved([name])
@@ -143,6 +162,7 @@ def run(argv):
         ('while it computes, and is on its way', lambda: bursts(y, ['heard'])),
         ('while it waits, and is on its way', lambda: bursts(y, ['heard', 'wait'])),
         ('SIGSTOP at any moment', lambda: stops(y, rng, 'cpu')),
+        ('SIGKILL at any moment', lambda: killed(y, rng, 'steady')),
         ('a timer', lambda: timer(y, 'ticks')),
     ]
     bad = 0
