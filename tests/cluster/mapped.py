@@ -27,11 +27,6 @@ def mapped(fd, n, prot=R, flags=PRIVATE, at=None, off=0):
     p = c.mmap(at, n * PAGE, prot, flags, fd, off * PAGE)
     return p if p != 2 ** 64 - 1 else errno.errorcode[ctypes.get_errno()]
 def look(p, pages, n=2): return b' '.join(ctypes.string_at(p + i * PAGE, n) for i in pages)
-def pause():
-    if 'GODWIT_GO' in os.environ:
-        os.write(100, os.getpid().to_bytes(4, 'little'))
-        while c.msgrcv(int(os.environ['GODWIT_GO']), ctypes.byref(ctypes.c_long()), ctypes.c_size_t(0), ctypes.c_long(os.getpid()), 0) < 0:
-            assert ctypes.get_errno() == errno.EINTR
 '''
 
 # name: (how often it comes home by itself, the agent's fault, text)
@@ -164,7 +159,7 @@ def trips(y, p):
 
 def one(y, name):
     times, fault, text = CASES[name]
-    argv = [sys.executable, '-IS', '-c', PRELUDE + text]
+    argv = [sys.executable, '-IS', '-c', promises.PAUSE + PRELUDE + text]
     want = promises.unmoved(argv)
     assert want[0] == 0, f'fails without being moved: {want}'
     p = promises.Program(argv, boundaries=True)

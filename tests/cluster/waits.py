@@ -29,8 +29,7 @@ def get(q):
         except queue.Empty:
             early.append(time.monotonic() < until)
 t = [threading.Thread(target=get, args=(queue.Queue(),)) for i in range(4)]
-os.write(100, b'.')
-os.read(101, 1)
+pause()
 for x in t: x.start()
 for x in t: x.join()
 print(len(early), sum(early), flush=True)
@@ -96,11 +95,11 @@ def stays(y, want):
 
 def queues(y):
     """(b) Why it came home."""
-    p = promises.Program([sys.executable, '-c', QUEUES], boundaries=True, keep_running=True)
+    p = promises.Program([sys.executable, '-c', promises.PAUSE + QUEUES], boundaries=True, keep_running=True)
     try:
-        assert os.read(p.at, 1)
+        assert len(os.read(p.at, 4)) == 4
         moved(y, p.pid, 'h1')
-        os.write(p.go, b'.')
+        p.go(p.pid)
         promises.wait_until('its end', lambda: os.fstat(p.out.fileno()).st_size > 0, 60, y.pump)
         got = p.finish(y.pump)
         assert got == (0, b'160 0\n'), f'python3: {got}'

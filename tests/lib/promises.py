@@ -77,6 +77,18 @@ def wait_until(what, condition, deadline=60, step=None):
             select.select([], [], [], 0.02)
 
 
+# For a program in Python: pause() is boundary() of tests/programs/promise.h.
+PAUSE = '''
+import ctypes, errno, os
+def pause(libc=ctypes.CDLL(None, use_errno=True)):
+    if 'GODWIT_GO' in os.environ:
+        os.write(100, os.getpid().to_bytes(4, 'little'))
+        queue, note, mine = int(os.environ['GODWIT_GO']), ctypes.c_long(), ctypes.c_long(os.getpid())
+        while libc.msgrcv(queue, ctypes.byref(note), ctypes.c_size_t(0), mine, 0) < 0:
+            assert ctypes.get_errno() == errno.EINTR
+'''
+
+
 class Program:
     """One running program. Descriptors 100 and 102: see tests/programs/promise.h."""
 
