@@ -282,7 +282,8 @@ static int leave_frozen(struct shepherd *s, struct link *link, struct err *e)
 int shepherd_leave_home(struct shepherd *s, const struct wire_helper_move *order, struct err *e)
 {
 	_cleanup_link_ struct link *link = NULL;
-	int r = inspect_process(s->pid, &s->facts, &s->maps, e);
+	int r = order->dry_run ? inspect_process(s->pid, &s->facts, &s->maps, e)
+			       : inspect_running(s->pid, &s->facts, &s->maps, e);
 
 	if (r == 0)
 		r = refuse(s, e);

@@ -391,10 +391,10 @@ static int check_task(struct inspect *x, pid_t pid, pid_t *ret_ppid, struct err 
 }
 
 /* Everything that is not seen in the list of mappings. */
-static int check_beside_maps(struct inspect *x, pid_t pid, pid_t ppid, struct err *e)
+static int check_beside_maps(struct inspect *x, pid_t pid, pid_t ppid, bool descriptors, struct err *e)
 {
 	char path[40], text[64];
-	int r = check_descriptors(x, pid);
+	int r = descriptors ? check_descriptors(x, pid) : 0;
 
 	/* Not "dumpable", prctl(2): its /proc belongs to root. */
 	if (r == -EACCES)
@@ -411,7 +411,7 @@ static int check_beside_maps(struct inspect *x, pid_t pid, pid_t ppid, struct er
 	return 0;
 }
 
-int inspect_process(pid_t pid, struct inspect *ret, struct image_maps *maps, struct err *e)
+static int look(pid_t pid, struct inspect *ret, struct image_maps *maps, bool descriptors, struct err *e)
 {
 	pid_t ppid;
 	int r;
@@ -424,10 +424,20 @@ int inspect_process(pid_t pid, struct inspect *ret, struct image_maps *maps, str
 	if (r < 0)
 		return r;
 	check_maps(ret, maps);
-	r = check_beside_maps(ret, pid, ppid, e);
+	r = check_beside_maps(ret, pid, ppid, descriptors, e);
 	if (r == 0)
 		estimate_dirty(ret, pid, maps);
 	return r;
+}
+
+int inspect_process(pid_t pid, struct inspect *ret, struct image_maps *maps, struct err *e)
+{
+	return look(pid, ret, maps, true, e);
+}
+
+int inspect_running(pid_t pid, struct inspect *ret, struct image_maps *maps, struct err *e)
+{
+	return look(pid, ret, maps, false, e);
 }
 
 int inspect_again(pid_t pid, struct inspect *x, struct err *e)
@@ -439,7 +449,7 @@ int inspect_again(pid_t pid, struct inspect *x, struct err *e)
 	memset(x, 0, sizeof(*x));
 	r = check_task(x, pid, &ppid, e);
 	if (r > 0)
-		r = check_beside_maps(x, pid, ppid, e);
+		r = check_beside_maps(x, pid, ppid, true, e);
 	x->mm = old.mm;
 	x->dirty_bytes = old.dirty_bytes;
 	return r;

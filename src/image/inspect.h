@@ -36,6 +36,9 @@ int inspect_process(pid_t pid, struct inspect *ret, struct image_maps *maps, str
 /* The same for a process that has been inspected and whose mappings are what they were: looks at all but these, which
  * is what takes long. */
 int inspect_again(pid_t pid, struct inspect *x, struct err *e) _must_check_;
+/* The same without a look at its descriptors, for a process that will be looked at again when it stands: whoever looks
+ * holds the file for a moment, and a program could see that a pipe's end which it has just closed is open. */
+int inspect_running(pid_t pid, struct inspect *ret, struct image_maps *maps, struct err *e) _must_check_;
 /* Signal masks and state letter only, from /proc/PID/status; cheap. */
 int inspect_signals(pid_t pid, struct inspect *ret) _must_check_;
 
