@@ -148,6 +148,7 @@ int agent_prepare(struct agent *a, struct err *e) _must_check_;
 /* threads.c */
 struct guest_thread *thread_add(struct agent *a, pid_t tid, pid_t pid); /* pid: as we see it. NULL: out of memory */
 struct guest_thread *thread_find(struct agent *a, pid_t pid);
+struct guest_thread *thread_of_tid(struct agent *a, int64_t tid); /* as home knows it */
 void thread_remove(struct guest_thread *g); /* frees it */
 static inline struct tracee *main_tracee(struct agent *a)
 {

@@ -196,17 +196,14 @@ void agent_on_notify(void *arg, int fd, uint32_t events)
 int agent_reply(struct agent *a, const uint8_t *body, size_t n)
 {
 	const struct sysc_memory mem = {agent_mem_read, agent_mem_write, a};
-	struct guest_thread *g = NULL;
+	struct guest_thread *g;
 	struct wire_reply m;
 	int64_t ret;
 	int r = wire_reply_decode(&m, body, n);
 
 	if (r < 0)
 		return r;
-	for (size_t i = 0; i < a->threads_n; i++) {
-		if (a->threads[i]->image->tid == m.tid)
-			g = a->threads[i];
-	}
+	g = thread_of_tid(a, m.tid);
 	if (!g || !g->call.active || m.seq != g->call.seq)
 		return -EPROTO;
 	ret = m.ret;

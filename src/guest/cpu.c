@@ -148,15 +148,6 @@ static int add_times(struct guest_thread *g, uint64_t at)
 	return agent_mem_write(g->a, at, v, sizeof(v));
 }
 
-static struct guest_thread *thread_of_tid(struct agent *a, pid_t tid)
-{
-	for (size_t i = 0; i < a->threads_n; i++) {
-		if (a->threads[i]->image->tid == tid)
-			return a->threads[i];
-	}
-	return NULL;
-}
-
 /* Whose CPU time the clock tells; NULL: not the guest's. */
 static const struct image_cpu *used_by_clock(struct guest_thread *g, int id)
 {

@@ -117,6 +117,8 @@ static int hello(struct agent *a, const uint8_t *body, size_t n)
 	    m.xlayout.len != sizeof(a->home_cpu))
 		return -EPROTO;
 	memcpy(&a->home_cpu, m.xlayout.data, sizeof(a->home_cpu));
+	if (!cpu_layout_valid(&a->home_cpu))
+		return -EPROTO;
 	if (fault_point(FAULT_GUEST_HELLO) < 0)
 		agent_end(a, 1, "fault point guest-hello");
 	a->state = AGENT_RECEIVING;

@@ -140,20 +140,17 @@ int agent_map_begin(struct guest_thread *g, const struct seccomp_notif *req)
 
 int agent_mapped(struct agent *a, const uint8_t *body, size_t n)
 {
+	struct guest_thread *g;
 	struct wire_mapped m;
 	int r = wire_mapped_decode(&m, body, n);
 
 	if (r < 0)
 		return r;
-	for (size_t i = 0; i < a->threads_n; i++) {
-		struct guest_thread *g = a->threads[i];
-
-		if (g->image->tid != m.tid || !g->call.active || g->call.seq != m.seq || g->call.nr != SYS_mmap)
-			continue;
-		g->call.file = m.file;
-		return m.file && m.file < FILES_MAX ? 0 : -EPROTO;
-	}
-	return -EPROTO;
+	g = thread_of_tid(a, m.tid);
+	if (!g || !g->call.active || g->call.seq != m.seq || g->call.nr != SYS_mmap || !m.file || m.file >= FILES_MAX)
+		return -EPROTO;
+	g->call.file = m.file;
+	return 0;
 }
 
 /* Out of the notification, to a stop. */

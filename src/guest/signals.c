@@ -13,7 +13,6 @@
 #include <string.h>
 
 #include "../base/fault.h"
-#include "../base/log.h"
 
 static struct sigframe_memory memory(struct agent *a)
 {
@@ -56,15 +55,6 @@ static int give(struct guest_thread *g, struct guest_signal *s)
 	return r;
 }
 
-static struct guest_thread *find(struct agent *a, pid_t tid)
-{
-	for (size_t i = 0; i < a->threads_n; i++) {
-		if (a->threads[i]->image->tid == tid)
-			return a->threads[i];
-	}
-	return NULL;
-}
-
 int signal_arrives(struct agent *a, const uint8_t *body, size_t n)
 {
 	struct guest_signal *s;
@@ -74,7 +64,7 @@ int signal_arrives(struct agent *a, const uint8_t *body, size_t n)
 
 	if (r < 0)
 		return r;
-	g = find(a, (pid_t)m.tid); /* home gives none to a thread that is not born here */
+	g = thread_of_tid(a, m.tid); /* home gives none to a thread that is not born here */
 	if (!g || m.info.len != sizeof(s->signal.info))
 		return -EPROTO;
 	s = calloc(1, sizeof(*s));

@@ -56,6 +56,15 @@ struct guest_thread *thread_find(struct agent *a, pid_t pid)
 	return NULL;
 }
 
+struct guest_thread *thread_of_tid(struct agent *a, int64_t tid)
+{
+	for (size_t i = 0; i < a->threads_n; i++) {
+		if (a->threads[i]->image->tid == tid)
+			return a->threads[i];
+	}
+	return NULL;
+}
+
 void thread_remove(struct guest_thread *g)
 {
 	struct agent *a = g->a;

@@ -70,29 +70,65 @@ static bool undone(struct deputy *d)
 	return is_stop(d->held.si_signo) && inspect_pending(d->t.pid, SIGCONT);
 }
 
-/* What has no handler that could begin at once is queued anew, with everything that its siginfo says: only the process
- * itself may do that (a sender's si_code may not be forged by others, rt_tgsigqueueinfo(2)). It stays blocked until the
- * process goes on. SIGSTOP cannot be blocked: it is sent last, by stop_again(). */
+/* Queued anew, with everything that its siginfo says: only the process itself may do that (a sender's si_code may not
+ * be forged by others, rt_tgsigqueueinfo(2)). It stays blocked until the process goes on. */
+static int queue_anew(struct deputy *d, const siginfo_t *info, bool without_handler)
+{
+	static const struct sigframe_action none;
+	uint64_t sig = (uint64_t)info->si_signo;
+	int64_t at = 0, v = 0;
+	int r = tracee_syscall(&d->t, &at, SYS_mmap, 0, IMAGE_PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+			       ~0ULL, 0);
+
+	if (r == 0 && without_handler)
+		r = tracee_write(&d->t, (uint64_t)at, &none, sizeof(none));
+	if (r == 0 && without_handler)
+		r = tracee_syscall(&d->t, &v, SYS_rt_sigaction, sig, (uint64_t)at, 0, sizeof(uint64_t), 0, 0);
+	if (r == 0)
+		r = tracee_write(&d->t, (uint64_t)at, info, sizeof(*info));
+	if (r == 0)
+		r = tracee_syscall(&d->t, &v, SYS_rt_tgsigqueueinfo, (uint64_t)d->s->pid, (uint64_t)d->t.pid, sig,
+				   (uint64_t)at, 0, 0);
+	if (r == 0 && v < 0)
+		r = (int)v;
+	if (r == 0)
+		r = tracee_syscall(&d->t, &v, SYS_munmap, (uint64_t)at, IMAGE_PAGE, 0, 0, 0, 0);
+	return r;
+}
+
+/* What has no handler that could begin at once. SIGSTOP cannot be blocked: it is sent last, by stop_again(). */
 static int requeue_signal(struct deputy *d, struct err *e)
 {
-	int64_t at = 0, v = 0;
 	int r;
 
 	if (!d->signal_held || d->requeued || d->held.si_signo == SIGSTOP || undone(d))
 		return 0;
-	r = tracee_syscall(&d->t, &at, SYS_mmap, 0, IMAGE_PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
-			   ~0ULL, 0);
-	if (r == 0)
-		r = tracee_write(&d->t, (uint64_t)at, &d->held, sizeof(d->held));
-	if (r == 0)
-		r = tracee_syscall(&d->t, &v, SYS_rt_tgsigqueueinfo, (uint64_t)d->s->pid, (uint64_t)d->t.pid,
-				   (uint64_t)d->held.si_signo, (uint64_t)at, 0, 0);
-	if (r == 0 && v < 0)
-		r = (int)v;
+	r = queue_anew(d, &d->held, false);
 	d->requeued = r == 0;
-	if (r == 0)
-		r = tracee_syscall(&d->t, &v, SYS_munmap, (uint64_t)at, IMAGE_PAGE, 0, 0, 0, 0);
 	return r < 0 ? err_set(e, r, "signal %d cannot be queued again: %s", d->held.si_signo, strerror(-r)) : 0;
+}
+
+/* A handler that finds no stack becomes a SIGSEGV: kernel/signal.c, signal_setup_done(), force_sig_info_to_task(). Its
+ * own handler may know what to do about that; else it is the end, whatever was said about the signal. */
+static int fault_for_stack(struct deputy *d, struct err *e)
+{
+	siginfo_t info = {.si_signo = SIGSEGV, .si_code = SI_KERNEL};
+	uint64_t bit = 1ULL << (SIGSEGV - 1);
+	bool last;
+	int r;
+
+	if (!d->no_stack)
+		return 0;
+	r = inspect_signals(d->t.pid, &d->s->facts);
+	last = d->no_stack == SIGSEGV || !(d->s->facts.sig_caught & bit) || (d->t.saved_mask & bit);
+	if (r == 0)
+		r = queue_anew(d, &info, last);
+	if (r < 0)
+		return err_set(e, r, "SIGSEGV cannot be queued: %s", strerror(-r));
+	if (last)
+		d->t.saved_mask &= ~bit;
+	d->no_stack = 0;
+	return 0;
 }
 
 /* Inside get_signal(), so that the process stops before it makes a step. */
@@ -134,7 +170,9 @@ static int make_thread_whole(struct deputy *d, struct builder *b, struct err *e)
 		mend_restart(d, image);
 	if (r == 0 && d->signal_held && !d->requeued)
 		r = signals_begin_at_home(d, &image->regs);
-	return r > 0 ? requeue_signal(d, e) : r;
+	if (r > 0)
+		r = requeue_signal(d, e);
+	return r < 0 ? r : fault_for_stack(d, e);
 }
 
 static int make_whole(struct shepherd *s, struct builder *b, struct err *e)

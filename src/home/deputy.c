@@ -144,7 +144,7 @@ int deputy_idle(struct deputy *d)
 	struct user_regs_struct regs;
 	int r;
 
-	if (d->signal_held) { /* a second one would take its place */
+	if (d->signal_held || d->no_stack) { /* a second one would take its place */
 		d->state = DEPUTY_HELD;
 		return 0;
 	}

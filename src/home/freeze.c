@@ -199,6 +199,8 @@ int freeze_process(struct shepherd *s, struct err *e)
 
 void freeze_give_back(struct shepherd *s)
 {
+	uint64_t deadline = clock_mono_ns() + COME_BACK_NS;
+
 	/* Once freeze_take() has been there, the registers are those of the image: ours may be in place. Before that
 	 * they are the process's own. */
 	for (size_t i = 0; i < s->threads_n; i++) {
@@ -208,7 +210,7 @@ void freeze_give_back(struct shepherd *s)
 
 		/* It was on its way to a stop when the time was over; its registers may be ours. */
 		if (d->t.stop == TRACEE_RUNNING && d->image_taken &&
-		    (tracee_interrupt(&d->t) < 0 || tracee_wait(&d->t, clock_mono_ns() + COME_BACK_NS) < 0))
+		    (tracee_interrupt(&d->t) < 0 || tracee_wait(&d->t, deadline) < 0))
 			log_warn("thread %d of process %d does not stop", d->t.pid, s->pid);
 		prompt_restore(d->t.pid, &d->prompt);
 		if (d->t.stop == TRACEE_RUNNING || d->t.stop == TRACEE_ENDED)
@@ -218,7 +220,7 @@ void freeze_give_back(struct shepherd *s)
 		else if (!d->image_taken)
 			r = tracee_get_regs(&d->t, &regs);
 		if (r == 0 && d->t.stop != TRACEE_RUNNING)
-			r = tracee_leave(&d->t, &regs, clock_mono_ns() + COME_BACK_NS);
+			r = tracee_leave(&d->t, &regs, deadline);
 		if (r < 0)
 			log_warn("thread %d of process %d could not be let go in order", d->t.pid, s->pid);
 	}

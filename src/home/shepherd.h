@@ -64,7 +64,7 @@ struct deputy {
 	uint64_t scratch, scratch_size;
 	uint8_t *local; /* image of the scratch memory */
 	size_t local_size, image_size; /* room; what sysc_place() filled */
-	struct { /* a call with a relative time that only we know how to continue: call_time_left() */
+	struct { /* a call with a relative time that only we know how to continue: call_continue_time() */
 		unsigned nr;
 		uint64_t end_ns; /* 0: none */
 	} timed;
@@ -77,6 +77,8 @@ struct deputy {
 
 	bool unborn; /* not on the host yet: all signals are blocked */
 	uint64_t signals_given; /* handed over to its thread on the present host */
+	uint64_t mask_before; /* the thread's own, before the handler that was begun last */
+	int no_stack; /* the signal whose handler found no stack: a SIGSEGV at home; 0: none */
 	bool signal_held;
 	bool requeued; /* the held signal waits in the process's own queue, blocked */
 	siginfo_t held;
@@ -167,7 +169,7 @@ struct deputy *threads_add(struct shepherd *s, pid_t tid); /* NULL: out of memor
 struct deputy *threads_find(struct shepherd *s, pid_t tid);
 void threads_remove(struct deputy *d); /* frees it */
 void threads_clear(struct shepherd *s);
-bool threads_signal_held(const struct shepherd *s);
+bool threads_signal_held(const struct shepherd *s); /* is there one that has to be given at home? */
 static inline struct tracee *main_tracee(struct shepherd *s)
 {
 	return &s->threads[0]->t;

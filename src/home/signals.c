@@ -16,6 +16,7 @@
 #include "../base/clock.h"
 #include "../base/fault.h"
 #include "../image/x86_64/sigframe.h"
+#include "../wire/reasons.h"
 
 #define SA_RESTORER_ 0x04000000U
 #define KERNEL_SIGSET_BYTES 8
@@ -134,6 +135,7 @@ int signals_hand_over(struct deputy *d)
 	if (r != 0)
 		return r;
 	d->t.saved_mask = mask;
+	d->mask_before = sig.mask;
 	if (fault_point(FAULT_SHEP_SIGNAL) < 0)
 		return -EIO;
 	r = send_signal(d, &sig);
@@ -221,28 +223,6 @@ int signals_return(struct deputy *d)
 	return r < 0 ? r : call_finish(d, 0);
 }
 
-/* kernel/signal.c, signal_setup_done() and force_fatal_sig(): a handler of its own may know what to do about the stack;
- * else it is the end, whatever was said about the signal. */
-static int force_segv(struct deputy *d, int failed)
-{
-	uint64_t bit = 1ULL << (SIGSEGV - 1);
-	struct shepherd *s = d->s;
-	int r = inspect_signals(d->t.pid, &s->facts);
-
-	if (r < 0)
-		return r;
-	d->t.sig = SIGSEGV;
-	d->t.info = (siginfo_t){.si_signo = SIGSEGV, .si_code = SI_KERNEL};
-	if (failed != SIGSEGV && (s->facts.sig_caught & bit) && !(s->facts.sig_blocked & bit) &&
-	    signals_may_hand_over(d))
-		return signals_hand_over(d) < 0 ? -EIO : 0;
-	r = tracee_mask_all(&d->t);
-	if (r == 0)
-		r = reset_action(d, SIGSEGV);
-	d->t.saved_mask &= ~bit;
-	return r < 0 ? r : syscall(SYS_tgkill, s->pid, d->t.pid, SIGSEGV) < 0 ? -errno : 0;
-}
-
 int signals_failed(struct shepherd *s, const uint8_t *body, size_t n)
 {
 	struct wire_signal_failed m;
@@ -254,12 +234,15 @@ int signals_failed(struct shepherd *s, const uint8_t *body, size_t n)
 	d = threads_find(s, (pid_t)m.tid);
 	if (!d || !d->signals_given || d->state == DEPUTY_BUSY || m.signo < 1 || m.signo > SIGRTMAX)
 		return -EPROTO;
-	if (s->moving)
-		return 0; /* the thread goes on, without this signal: it has lost its stack anyway */
 	r = deputy_stop(d);
-	if (r == 0 && !d->signal_held)
-		r = force_segv(d, m.signo);
-	if (r == 0 && !d->signal_held)
-		r = deputy_idle(d);
-	return r;
+	if (r == 0)
+		r = tracee_mask_all(&d->t);
+	if (r < 0)
+		return r;
+	d->t.saved_mask = d->held_signal.mask = d->mask_before;
+	d->no_stack = m.signo;
+	d->state = DEPUTY_HELD;
+	s->want_home = true;
+	s->home_reason = REASON_SIGNAL;
+	return 0;
 }

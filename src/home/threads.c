@@ -73,7 +73,7 @@ void threads_clear(struct shepherd *s)
 bool threads_signal_held(const struct shepherd *s)
 {
 	for (size_t i = 0; i < s->threads_n; i++) {
-		if (s->threads[i]->signal_held)
+		if (s->threads[i]->signal_held || s->threads[i]->no_stack)
 			return true;
 	}
 	return false;

@@ -108,6 +108,19 @@ ssize_t cpu_get_xstate(const struct tracee *t, uint8_t *buf)
 	return (ssize_t)iov.iov_len;
 }
 
+bool cpu_layout_valid(const struct cpu_layout *l)
+{
+	if (l->count > CPU_COMPONENTS)
+		return false;
+	for (uint32_t i = 0; i < l->count; i++) {
+		const struct cpu_component *c = &l->components[i];
+
+		if (c->offset < XSAVE_LEGACY || (uint64_t)c->offset + c->size > XSTATE_MAX - sizeof(uint32_t))
+			return false;
+	}
+	return true;
+}
+
 size_t cpu_layout_size(const struct cpu_layout *l)
 {
 	size_t end = XSAVE_LEGACY;

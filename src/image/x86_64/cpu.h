@@ -38,6 +38,8 @@ int cpu_convert_xstate(uint8_t *ret, size_t size, const struct cpu_layout *to, c
 		       const struct cpu_layout *from) _must_check_;
 /* Bytes that a state of this layout takes. */
 size_t cpu_layout_size(const struct cpu_layout *l);
+/* Does every component lie where a state, and what a signal's frame has behind it, has room? For one from a peer. */
+bool cpu_layout_valid(const struct cpu_layout *l);
 /* Gives a stopped task the state that was read on a CPU of layout `from`. */
 int cpu_set_xstate(const struct tracee *t, const uint8_t *state, size_t n, const struct cpu_layout *from) _must_check_;
 
