@@ -20,6 +20,7 @@
 #include "../image/x86_64/sigframe.h"
 #include "../link/link.h"
 #include "../syscalls/syscalls.h"
+#include "family.h"
 
 enum agent_state {
 	AGENT_IDLE, /* no order yet */
@@ -54,8 +55,15 @@ struct guest_thread {
 	struct image_thread *image; /* tid: at home, and in the guest's pid namespace; owned by the agent's list */
 	struct agent_call call;
 	uint64_t makes_tid_address; /* set_tid_address(2) of the thread that it makes */
+	int64_t birth_due; /* home has made this thread or process; it waits for its turn to do so here */
 	pid_t makes; /* it is about to make this thread, which home has already; 0 = none */
 	struct image_cpu cpu_seen; /* of its CPU time here, what image->used has already */
+	struct guest_fork fork; /* the process that it is about to make */
+	bool fork_waits; /* it may begin with that when the child that has our memory has left it */
+	struct seccomp_notif fork_request;
+	pid_t held_for; /* the child of its own that has our memory: it stands until then; 0: none */
+	int lifeline; /* of that child's agent */
+	struct loop_watch *lifeline_watch;
 	bool waits; /* when it last called, that was to wait until a point in time */
 	bool leaves; /* home's thread has ended, this one is about to */
 	struct guest_signal *signals; /* in the order in which they came; owned */
@@ -127,6 +135,9 @@ struct agent {
 
 	struct cpu_layout home_cpu; /* the layout of frames */
 
+	struct agent_family family;
+	struct guest_thread *birth; /* the one that is about to make a thread; NULL: none */
+
 	uint64_t seq;
 	bool freeze_wanted; /* home waits for the image */
 	bool home_asked; /* BRING_HOME was sent */
@@ -163,6 +174,8 @@ int thread_ended_at_home(struct guest_thread *g) _must_check_;
 int thread_born(struct guest_thread *g) _must_check_;
 /* It stands without having made the thread that it was to make: home's is not needed. */
 int thread_not_made(struct guest_thread *g) _must_check_;
+/* The next task of the guest's pid namespace will have this id. */
+int thread_next_id(struct agent *a, pid_t tid) _must_check_;
 /* Builds the other threads of an image out of the main one. */
 int threads_build(struct agent *a, struct err *e) _must_check_;
 
@@ -181,10 +194,14 @@ void signals_release(struct guest_signal **list);
 
 /* start.c */
 int agent_built(struct agent *a, struct err *e) _must_check_; /* after IMAGE_END: fence the guest */
+int agent_serve(struct agent *a) _must_check_; /* listens to the guest's calls and faults */
 int agent_run(struct agent *a) _must_check_; /* lets all threads go from their images' raw registers */
 
 /* calls.c */
 void agent_on_notify(void *arg, int fd, uint32_t events);
+void agent_take_call(struct agent *a, const struct seccomp_notif *req); /* of a thread of ours */
+/* Out of the call that home has answered, to a stop. */
+int agent_take_out(struct guest_thread *g) _must_check_;
 int agent_reply(struct agent *a, const uint8_t *body, size_t n) _must_check_; /* REPLY */
 /* g: the thread that cannot go on here, NULL: none in particular. */
 int agent_bring_home(struct agent *a, struct guest_thread *g, unsigned reason, unsigned nr,
@@ -225,6 +242,8 @@ int agent_mem_write(void *ctx, uint64_t addr, const void *p, size_t n);
 bool agent_in_file_range(const struct agent *a, uint64_t addr, uint64_t len);
 
 /* map.c: mmap of a file */
+/* The place where calls can be made that the filter lets pass; 0: the guest has put something else there. */
+uint64_t agent_own_call(struct agent *a);
 /* 1: home was asked; 0: the guest has to make the call at home. */
 int agent_map_begin(struct guest_thread *g, const struct seccomp_notif *req) _must_check_;
 int agent_mapped(struct agent *a, const uint8_t *body, size_t n) _must_check_; /* MAPPED */
@@ -257,6 +276,10 @@ int agent_link_pump(struct agent *a, bool want_page, uint64_t deadline_ns) _must
 int agent_send(struct agent *a) _must_check_; /* flushes link_out() */
 
 /* main.c */
+int agent_begin(struct agent *a) _must_check_; /* signals and deadlines, in a new loop */
+int agent_greet(struct agent *a, int helper) _must_check_; /* this is our connection to godwitd; owned */
+/* godwitd gets the connection of an agent that we have forked from us, whom it knows. */
+int agent_introduce(struct agent *a, pid_t helper, uint64_t link_id, int fd) _must_check_;
 void agent_say_status(struct agent *a); /* to godwitd: the guest runs here, with what it uses */
 void agent_end(struct agent *a, int status, const char *fmt, ...) _printf_(3, 4) __attribute__((noreturn));
 

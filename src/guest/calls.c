@@ -14,10 +14,12 @@
 #include <sys/ioctl.h>
 #include <sys/syscall.h>
 
+#include "../base/clock.h"
 #include "../base/file.h"
 #include "../base/fault.h"
 #include "../wire/reasons.h"
 
+#define STEP_NS (5 * NSEC_PER_SEC)
 #define POLL_MAX 4096 /* descriptors; more is an address or flags of another call */
 
 int agent_answer(struct agent *a, uint64_t id, int64_t ret, uint32_t flags)
@@ -54,6 +56,18 @@ int agent_take_back(struct guest_thread *g, uint64_t id)
 	int r = g->t.stop == TRACEE_RUNNING ? tracee_interrupt(&g->t) : 0;
 
 	return r < 0 ? r : agent_answer(g->a, id, -ERESTARTNOINTR_, 0);
+}
+
+int agent_take_out(struct guest_thread *g)
+{
+	uint64_t deadline = clock_mono_ns() + STEP_NS;
+	int r = tracee_interrupt(&g->t);
+
+	if (r == 0)
+		r = agent_answer(g->a, g->call.id, -ERESTARTNOINTR_, 0);
+	while (r == 0 && g->t.stop == TRACEE_RUNNING)
+		r = tracee_wait(&g->t, deadline);
+	return r == 0 && g->t.stop == TRACEE_ENDED ? -ESRCH : r;
 }
 
 static unsigned reason_of(unsigned nr)
@@ -158,33 +172,37 @@ void agent_on_notify(void *arg, int fd, uint32_t events)
 {
 	struct agent *a = arg;
 	struct seccomp_notif req;
-	struct guest_thread *g;
 	int r;
 
-	memset(&req, 0, sizeof(req));
 	if (!(events & EPOLLIN)) {
 		agent_on_stop(a); /* the last task under the filter is gone */
 		return;
 	}
-	if (ioctl(fd, SECCOMP_IOCTL_NOTIF_RECV, &req) < 0) {
-		if (errno != ENOENT && errno != EINTR)
-			agent_end(a, 1, "the filter's listener failed: %s", strerror(errno));
-		return;
-	}
-	g = thread_find(a, (pid_t)req.pid);
-	if (!g)
+	r = family_receive(a, fd, &req);
+	if (r == -ESRCH)
 		agent_end(a, 1, "a call of a thread that nobody knows");
+	if (r < 0)
+		agent_end(a, 1, "the filter's listener failed: %s", strerror(-r));
+	if (r > 0)
+		agent_take_call(a, &req);
+}
+
+void agent_take_call(struct agent *a, const struct seccomp_notif *req)
+{
+	struct guest_thread *g = thread_find(a, (pid_t)req->pid);
+	int r;
+
 	if (fault_point(FAULT_GUEST_CALL) < 0)
 		agent_end(a, 1, "fault point guest-call");
-	if (g->reissue.nr != (unsigned)req.data.nr)
+	if (g->reissue.nr != (unsigned)req->data.nr)
 		g->reissue.armed = false;
 	g->waits = false;
 	if (a->freeze_wanted || a->home_asked || signals_wait(g))
-		r = agent_take_back(g, req.id);
+		r = agent_take_back(g, req->id);
 	else
-		r = decide(g, &req);
+		r = decide(g, req);
 	if (r < 0)
-		agent_end(a, 1, "call %s cannot be served: %s", sysc_name((unsigned)req.data.nr), strerror(-r));
+		agent_end(a, 1, "call %s cannot be served: %s", sysc_name((unsigned)req->data.nr), strerror(-r));
 	/* Whatever comes after the repeated call is new. */
 	if (!a->freeze_wanted && !a->home_asked && !signals_wait(g))
 		g->reissue.armed = g->call.active && g->reissue.armed;
@@ -231,6 +249,8 @@ int agent_reply(struct agent *a, const uint8_t *body, size_t n)
 	g->call.active = false;
 	if (ret == 0 && g->call.nr == SYS_rt_sigreturn)
 		return signal_returned(g);
+	if (ret < 0)
+		fork_not_made(g);
 	if (ret >= 0 && g->call.nr == SYS_clone)
 		return thread_made(g, ret);
 	if (ret == 0 && g->call.nr == SYS_exit)

@@ -45,6 +45,8 @@ void agent_on_fault(void *arg, int fd, uint32_t events)
 
 	(void)events;
 	while (read(fd, &msg, sizeof(msg)) == sizeof(msg)) {
+		if (msg.event == UFFD_EVENT_FORK)
+			a->family.forked_uffd = (int)msg.arg.fork.ufd;
 		if (msg.event != UFFD_EVENT_PAGEFAULT || agent_map_pending(a, msg.arg.pagefault.address))
 			continue;
 		if (agent_request_pages(a, msg.arg.pagefault.address & ~(IMAGE_PAGE - 1)) < 0)

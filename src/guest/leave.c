@@ -239,7 +239,8 @@ static void give_image_if_still(struct agent *a)
 	for (size_t i = 0; i < a->threads_n; i++) {
 		const struct guest_thread *g = a->threads[i];
 
-		if (g->t.stop == TRACEE_RUNNING || g->call.active || g->makes || g->leaves || g->beginning)
+		if (g->t.stop == TRACEE_RUNNING || g->call.active || g->birth_due || g->makes || g->leaves ||
+		    g->beginning)
 			return;
 	}
 	give_image(a);
@@ -273,7 +274,7 @@ static int go_on(struct agent *a)
 		struct tracee *t = &a->threads[i]->t;
 
 		prompt_restore(t->pid, &(struct prompt_saved){.nice = 0, .raised = 1});
-		if (t->stop != TRACEE_RUNNING && !a->threads[i]->stackless)
+		if (t->stop != TRACEE_RUNNING && !a->threads[i]->stackless && !a->threads[i]->held_for)
 			r = tracee_resume(t, TRACEE_CONT, 0);
 	}
 	return r;
@@ -302,6 +303,8 @@ static void stands(struct guest_thread *g)
 {
 	struct agent *a = g->a;
 
+	if (g->held_for)
+		return; /* as if it still were in vfork() */
 	if (thread_not_made(g) < 0)
 		agent_end(a, 1, "the link failed");
 	if (signals_begin(g) < 0)
@@ -320,7 +323,7 @@ void agent_stands(struct guest_thread *g)
 		(void)snprintf(text, sizeof(text), "signal %d at address %p", g->t.sig, g->t.info.si_addr);
 		if (agent_bring_home(a, g, REASON_GUEST_FAULT, 0, text) < 0)
 			agent_end(a, 1, "the link failed");
-	} else if (!a->home_asked && !g->stackless && tracee_resume(&g->t, TRACEE_CONT, 0) < 0) {
+	} else if (!a->home_asked && !g->stackless && !g->held_for && tracee_resume(&g->t, TRACEE_CONT, 0) < 0) {
 		agent_end(a, 1, "the guest cannot be resumed");
 	}
 }

@@ -121,7 +121,7 @@ static int hello(struct agent *a, const uint8_t *body, size_t n)
 		return -EPROTO;
 	if (fault_point(FAULT_GUEST_HELLO) < 0)
 		agent_end(a, 1, "fault point guest-hello");
-	a->state = AGENT_RECEIVING;
+	a->state = a->family.born ? AGENT_READY : AGENT_RECEIVING;
 	r = wire_link_hello_encode(&mine, link_out(a->link));
 	return r < 0 ? r : agent_send(a);
 }
@@ -180,6 +180,8 @@ static int frame(struct agent *a, const struct wire_header *h, const uint8_t *bo
 		return a->state == AGENT_RUNNING ? signal_arrives(a, body, n) : -EPROTO;
 	case WIRE_MAPPED:
 		return agent_mapped(a, body, n);
+	case WIRE_FORKED:
+		return fork_told(a, body, n);
 	case WIRE_PAGE_REPLY:
 		return a->state >= AGENT_READY ? agent_page_reply(a, body, n) : -EPROTO;
 	case WIRE_FREEZE:

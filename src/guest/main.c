@@ -35,6 +35,7 @@ void agent_end(struct agent *a, int status, const char *fmt, ...)
 	va_start(ap, fmt);
 	(void)vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
+	family_leave(a);
 	if (a->helper >= 0) {
 		struct wire_helper_ended m = {.pid = a->home_pid,
 					      .sentence = wire_str(text),
@@ -47,7 +48,7 @@ void agent_end(struct agent *a, int status, const char *fmt, ...)
 		buf_release(&b);
 	}
 	log_line(status ? LOG_WARN_ : LOG_INFO_, "%s", text);
-	/* The guest goes with us: PTRACE_O_EXITKILL, and its namespace's init by its parent-death signal. */
+	/* The guest goes with us: PTRACE_O_EXITKILL. Its namespace's init hears that the last agent has gone. */
 	_exit(status);
 }
 
@@ -62,7 +63,8 @@ static int send_helper(struct agent *a, struct buf *b)
 static int say_hello(struct agent *a)
 {
 	struct wire_helper_hello m = {.kind = HELPER_AGENT,
-				      .state = a->state >= AGENT_RUNNING ? HELPER_AWAY : HELPER_PREPARING,
+				      .state = a->state >= AGENT_RUNNING || a->family.born ? HELPER_AWAY
+											   : HELPER_PREPARING,
 				      .pid = a->home_pid,
 				      .home = wire_str(a->home),
 				      .host = wire_str(a->host),
@@ -74,6 +76,20 @@ static int say_hello(struct agent *a)
 	buf_init(&b, MESSAGE_MAX);
 	r = wire_helper_hello_encode(&m, &b);
 	return r < 0 ? r : send_helper(a, &b);
+}
+
+int agent_introduce(struct agent *a, pid_t helper, uint64_t link_id, int fd)
+{
+	struct wire_helper_forked m = {.helper = helper, .link_id = link_id};
+	struct buf b;
+	ssize_t n;
+
+	buf_init(&b, MESSAGE_MAX);
+	n = wire_helper_forked_encode(&m, &b);
+	if (n == 0)
+		n = sock_send_fd(a->helper, buf_head(&b), b.len, fd);
+	buf_release(&b);
+	return n < 0 ? (int)n : 0;
 }
 
 static int say_prepared(struct agent *a, const struct err *e)
@@ -199,6 +215,13 @@ static void on_helper(void *arg, int fd, uint32_t events)
 		agent_end(a, 1, "order %s of godwitd cannot be obeyed: %s", wire_type_name(h.type), strerror(-r));
 }
 
+int agent_greet(struct agent *a, int helper)
+{
+	a->helper = helper;
+	a->helper_watch = loop_add_fd(a->loop, helper, EPOLLIN, on_helper, a);
+	return a->helper_watch ? say_hello(a) : -ENOMEM;
+}
+
 static void connect_helper(void *arg)
 {
 	struct agent *a = arg;
@@ -208,9 +231,7 @@ static void connect_helper(void *arg)
 	(void)snprintf(path, sizeof(path), "%s/helper.sock", a->run_dir);
 	fd = sock_connect_unix(path, SOCK_SEQPACKET, NULL);
 	a->helper = fd;
-	if (fd >= 0)
-		a->helper_watch = loop_add_fd(a->loop, fd, EPOLLIN, on_helper, a);
-	if (fd >= 0 && (!a->helper_watch || say_hello(a) < 0)) {
+	if (fd >= 0 && agent_greet(a, fd) < 0) {
 		loop_remove(a->helper_watch);
 		(void)close(fd);
 		a->helper = -1;
@@ -237,6 +258,20 @@ static void on_order_deadline(void *arg)
 		agent_end(a, 1, "the process did not come in %llu s", ORDER_NS / NSEC_PER_SEC);
 }
 
+int agent_begin(struct agent *a)
+{
+	sigset_t set;
+	int r;
+
+	(void)sigemptyset(&set);
+	(void)sigaddset(&set, SIGCHLD);
+	(void)sigaddset(&set, SIGTERM);
+	r = loop_add_signals(a->loop, &set, on_signal, a);
+	if (r == 0 && !loop_add_timer(a->loop, clock_mono_ns() + ORDER_NS, on_order_deadline, a))
+		r = -ENOMEM;
+	return r;
+}
+
 int main(int argc, char **argv)
 {
 	static const struct option options[] = {
@@ -248,7 +283,6 @@ int main(int argc, char **argv)
 			  .pagemap = -1,
 			  .last_pid = -1,
 			  .run_dir = "/run/godwit"};
-	sigset_t set;
 	int opt;
 
 	log_open("godwit-agent", LOG_INFO_);
@@ -265,12 +299,8 @@ int main(int argc, char **argv)
 	(void)prctl(PR_SET_DUMPABLE, 0);
 	buf_init(&a.segments, 0);
 	buf_init(&a.deferred, 0);
-	(void)sigemptyset(&set);
-	(void)sigaddset(&set, SIGCHLD);
-	(void)sigaddset(&set, SIGTERM);
 	(void)signal(SIGPIPE, SIG_IGN);
-	if (loop_new(&a.loop) < 0 || loop_add_signals(a.loop, &set, on_signal, &a) < 0 ||
-	    !loop_add_timer(a.loop, clock_mono_ns() + ORDER_NS, on_order_deadline, &a)) {
+	if (loop_new(&a.loop) < 0 || agent_begin(&a) < 0) {
 		log_error("the agent cannot start");
 		return 1;
 	}

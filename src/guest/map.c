@@ -18,11 +18,9 @@
 #include <sys/mman.h>
 #include <sys/syscall.h>
 
-#include "../base/clock.h"
 #include "../base/fault.h"
 #include "../wire/reasons.h"
 
-#define STEP_NS (5 * NSEC_PER_SEC)
 #define HINT_MIN 0x10000ULL
 #define STACK_GAP (1ULL << 20) /* the kernel keeps it free below what grows down */
 #define STACK_ROOM ((uint64_t)128 << 20) /* at least; arch/x86/mm/mmap.c */
@@ -105,8 +103,7 @@ static int choose(struct guest_thread *g, const uint64_t args[6], uint64_t len, 
 	return r;
 }
 
-/* The place where calls can be made that the filter lets pass; 0: the guest has put something else there. */
-static uint64_t own_call(struct agent *a)
+uint64_t agent_own_call(struct agent *a)
 {
 	uint64_t at = vdso_stub_call(&a->b.copy);
 	uint8_t code[2];
@@ -125,7 +122,7 @@ int agent_map_begin(struct guest_thread *g, const struct seccomp_notif *req)
 	len = (args[1] + IMAGE_PAGE - 1) & ~(IMAGE_PAGE - 1);
 	/* Arguments that the kernel refuses anyhow, and places in a file beyond what fits into our offsets. */
 	if (!len || args[1] > IMAGE_TASK_END || (args[5] & (IMAGE_PAGE - 1)) || args[5] >> BUILD_FILE_SHIFT ||
-	    (args[5] + len) >> BUILD_FILE_SHIFT || !own_call(g->a))
+	    (args[5] + len) >> BUILD_FILE_SHIFT || !agent_own_call(g->a))
 		return 0;
 	r = choose(g, args, len, &at);
 	if (r <= 0)
@@ -151,19 +148,6 @@ int agent_mapped(struct agent *a, const uint8_t *body, size_t n)
 		return -EPROTO;
 	g->call.file = m.file;
 	return 0;
-}
-
-/* Out of the notification, to a stop. */
-static int take_out(struct guest_thread *g)
-{
-	uint64_t deadline = clock_mono_ns() + STEP_NS;
-	int r = tracee_interrupt(&g->t);
-
-	if (r == 0)
-		r = agent_answer(g->a, g->call.id, -ERESTARTNOINTR_, 0);
-	while (r == 0 && g->t.stop == TRACEE_RUNNING)
-		r = tracee_wait(&g->t, deadline);
-	return r == 0 && g->t.stop == TRACEE_ENDED ? -ESRCH : r;
 }
 
 /* One call of the guest; *ret < 0 is the kernel's error. */
@@ -213,7 +197,7 @@ static int map_here(struct guest_thread *g)
 	struct agent *a = g->a;
 	const struct agent_call *c = &g->call;
 	struct user_regs_struct regs;
-	int error = 0, r = take_out(g);
+	int error = 0, r = agent_take_out(g);
 
 	if (r == 0)
 		r = tracee_get_regs(&g->t, &regs);

@@ -88,6 +88,7 @@ static int fence_child(int sock)
 	r = (int)sock_send_fd(sock, "u", 1, uffd);
 	if (r < 0)
 		return r;
+	(void)signal(SIGCHLD, SIG_IGN); /* home's parents wait for home's children; here nobody does */
 	(void)setsid(); /* not of the agent's session, which is scheduled promptly */
 	/* When memory runs out all the same, the kernel is to take guests before anything of the machine's own. */
 	if (file_write("/proc/self/oom_score_adj", "1000", 4) < 0)
@@ -138,9 +139,9 @@ static void init_main(int agent)
 	int last_pid = open("/proc/sys/kernel/ns_last_pid", O_WRONLY | O_CLOEXEC);
 	pid_t tid;
 
-	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 	(void)prctl(PR_SET_NAME, "godwit-init");
-	/* The agent may have ended before that took effect; the end of this socket is never missed. */
+	(void)signal(SIGCHLD, SIG_IGN); /* orphans come to us */
+	/* The socket ends with the last agent of the family: all of them have it, and no guest. */
 	if (dup2(agent, 0) < 0 || (last_pid >= 0 && dup2(last_pid, 1) < 0))
 		_exit(1);
 	(void)syscall(SYS_close_range, last_pid < 0 ? 1 : 2, ~0U, 0);
@@ -218,9 +219,9 @@ static int uffd_api(struct agent *a, struct err *e)
 {
 	struct uffdio_api api = {.api = UFFD_API,
 				 .features = UFFD_FEATURE_WP_HUGETLBFS_SHMEM_ | UFFD_FEATURE_WP_UNPOPULATED_ |
-					     UFFD_FEATURE_WP_ASYNC_};
+					     UFFD_FEATURE_WP_ASYNC_ | UFFD_FEATURE_EVENT_FORK};
 
-	a->track = ioctl(a->uffd, UFFDIO_API, &api) == 0;
+	a->family.forks = a->track = ioctl(a->uffd, UFFDIO_API, &api) == 0;
 	if (a->track)
 		return 0;
 	/* Before 6.7: fetched pages then count as written, which only costs bytes. */
@@ -247,6 +248,17 @@ static int make_memfd(struct agent *a, struct err *e)
 		(void)close(a->memfd);
 		a->memfd = fd;
 	}
+	return 0;
+}
+
+/* The guest and init are in their namespaces; what we fork from now on is an agent, and belongs to ours. */
+static int leave_namespaces(void)
+{
+	_cleanup_close_ int pid = open("/proc/self/ns/pid", O_RDONLY | O_CLOEXEC);
+	_cleanup_close_ int time = open("/proc/self/ns/time", O_RDONLY | O_CLOEXEC);
+
+	if (pid < 0 || setns(pid, CLONE_NEWPID) < 0 || (time >= 0 && setns(time, CLONE_NEWTIME) < 0))
+		return -errno;
 	return 0;
 }
 
@@ -295,6 +307,11 @@ int agent_prepare(struct agent *a, struct err *e)
 	a->pagemap = open(path, O_RDONLY | O_CLOEXEC);
 	if (a->pagemap < 0)
 		return err_set(e, -errno, "%s: %s", path, strerror(errno));
+	r = leave_namespaces();
+	if (r == 0)
+		r = family_prepare(a);
+	if (r < 0)
+		return err_set(e, r, "the agent cannot be made ready for children of its guest: %s", strerror(-r));
 	r = drop_privilege(e);
 	if (r == 0 && builder_init_fresh(&a->b, main_tracee(a), CHILD_MEMFD, a->uffd, a->track) < 0)
 		r = err_set(e, -ENOTSUP, "the prepared guest cannot be driven");

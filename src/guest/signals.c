@@ -46,7 +46,7 @@ static int give(struct guest_thread *g, struct guest_signal *s)
 	/* In a call that home has, the stop follows the answer. */
 	if (g->t.stop == TRACEE_RUNNING)
 		return tracee_interrupt(&g->t);
-	if (g->beginning)
+	if (g->beginning || g->held_for)
 		return 0;
 	g->stackless = false;
 	r = signals_begin(g);

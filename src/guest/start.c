@@ -62,7 +62,8 @@ static int install_filter(struct agent *a, struct err *e)
 	struct sock_fprog prog;
 	unsigned count;
 	int64_t fd;
-	int r = sysc_filter(own ? own + 2 : 0, &filter, &count); /* a call returns behind its instruction */
+	int r = sysc_filter(own ? own + 2 : 0, a->family.word, &filter,
+			    &count); /* a call returns behind its instruction */
 
 	if (r < 0 || 0x1000 + sizeof(prog) + count * sizeof(*filter) > a->b.stub_size)
 		return err_set(e, r < 0 ? r : -E2BIG, "the system-call filter cannot be made");
@@ -84,6 +85,14 @@ static int install_filter(struct agent *a, struct err *e)
 		return err_set(e, -errno, "the filter's listener cannot be had: %s", strerror(errno));
 	(void)ioctl(a->notify, NOTIF_SET_FLAGS_, flags); /* older kernels only lose speed */
 	return 0;
+}
+
+int agent_serve(struct agent *a)
+{
+	return loop_add_fd(a->loop, a->notify, EPOLLIN, agent_on_notify, a) &&
+		       (a->uffd < 0 || loop_add_fd(a->loop, a->uffd, EPOLLIN, agent_on_fault, a))
+		   ? 0
+		   : -ENOMEM;
 }
 
 int agent_built(struct agent *a, struct err *e)
@@ -116,8 +125,7 @@ int agent_built(struct agent *a, struct err *e)
 	r = builder_drop_stub(&a->b);
 	if (r < 0)
 		return err_set(e, r, "the stub cannot be unmapped: %s", strerror(-r));
-	if (!loop_add_fd(a->loop, a->notify, EPOLLIN, agent_on_notify, a) ||
-	    !loop_add_fd(a->loop, a->uffd, EPOLLIN, agent_on_fault, a))
+	if (agent_serve(a) < 0)
 		return err_set(e, -ENOMEM, "out of memory");
 	a->state = AGENT_READY;
 	return 0;

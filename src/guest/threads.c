@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/syscall.h>
+#include <unistd.h>
 
 #include "../base/clock.h"
 #include "../base/file.h"
@@ -74,15 +75,21 @@ void thread_remove(struct guest_thread *g)
 		i++;
 	memmove(&a->threads[i], &a->threads[i + 1], (a->threads_n - i - 1) * sizeof(*a->threads));
 	a->threads_n--;
+	if (a->birth == g) {
+		a->birth = NULL;
+		family_unlock_birth(a);
+	}
 	tracee_release(&g->t);
+	loop_remove(g->lifeline_watch);
+	if (g->lifeline_watch)
+		(void)close(g->lifeline);
 	signals_release(&g->signals);
 	free(g->returns);
 	free(g->image);
 	free(g);
 }
 
-/* The next task of the guest's pid namespace will have this id. */
-static int next_id(struct agent *a, pid_t tid)
+int thread_next_id(struct agent *a, pid_t tid)
 {
 	uint64_t deadline = clock_mono_ns() + STEP_NS;
 	int answer = 0;
@@ -144,9 +151,13 @@ int thread_call(struct guest_thread *g, const struct seccomp_notif *req)
 	if (r < 0)
 		return r;
 	switch (req->data.nr) {
+	case SYS_fork:
+	case SYS_vfork:
+		return fork_begin(g, req);
 	case SYS_clone:
 	case SYS_clone3:
-		return begin(g, req);
+		r = begin(g, req);
+		return r != 0 ? r : fork_begin(g, req);
 	case SYS_exit:
 		if (a->threads_n == 1)
 			return 0;
@@ -164,13 +175,49 @@ int thread_call(struct guest_thread *g, const struct seccomp_notif *req)
 	}
 }
 
+/* The number that comes next is one for all of the family. */
+static int birth_begin(struct guest_thread *g)
+{
+	int r = family_lock_birth(g->a);
+
+	if (r == 0)
+		g->a->birth = g;
+	return r;
+}
+
+/* Lets the next one that waits make its thread or its process. */
+static int birth_end(struct agent *a)
+{
+	int r = 0;
+
+	a->birth = NULL;
+	family_unlock_birth(a);
+	for (size_t i = 0; r == 0 && !a->birth && i < a->threads_n; i++) {
+		struct guest_thread *g = a->threads[i];
+		int64_t due = g->birth_due;
+
+		g->birth_due = 0;
+		if (due)
+			r = thread_made(g, due);
+	}
+	return r;
+}
+
 int thread_made(struct guest_thread *g, int64_t tid)
 {
 	int r;
 
 	if (tid <= 1 || tid > INT32_MAX)
 		return -EPROTO;
-	r = next_id(g->a, (pid_t)tid);
+	if (g->a->birth) {
+		g->birth_due = tid;
+		return 0;
+	}
+	if (g->fork.active)
+		return fork_made(g, (pid_t)tid);
+	r = birth_begin(g);
+	if (r == 0)
+		r = thread_next_id(g->a, (pid_t)tid);
 	g->makes = (pid_t)tid;
 	if (r < 0) {
 		r = thread_not_made(g);
@@ -194,7 +241,9 @@ int thread_not_made(struct guest_thread *g)
 		return 0;
 	g->makes = 0;
 	r = wire_thread_end_encode(&m, link_out(g->a->link));
-	return r < 0 ? r : agent_send(g->a);
+	if (r == 0)
+		r = agent_send(g->a);
+	return r < 0 ? r : birth_end(g->a);
 }
 
 /* The id that a task has in its own pid namespace. */
@@ -252,7 +301,7 @@ int thread_born(struct guest_thread *g)
 		r = a->freeze_wanted ? tracee_interrupt(&g->t) : tracee_resume(&n->t, TRACEE_CONT, 0);
 	if (r == 0)
 		r = tracee_resume(&g->t, TRACEE_CONT, 0);
-	return r;
+	return r < 0 ? r : birth_end(a);
 }
 
 static int build_one(struct agent *a, struct image_thread *image, struct err *e)
@@ -260,7 +309,7 @@ static int build_one(struct agent *a, struct image_thread *image, struct err *e)
 	struct tracee *t = main_tracee(a);
 	struct guest_thread *g;
 	int64_t tid = 0;
-	int r = next_id(a, image->tid);
+	int r = thread_next_id(a, image->tid);
 
 	if (r == 0)
 		r = tracee_syscall(t, &tid, SYS_clone, IMAGE_THREAD_FLAGS | CLONE_SYSVSEM, 0, 0, 0, 0, 0);

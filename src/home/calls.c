@@ -237,6 +237,11 @@ static bool take_up(struct deputy *d)
 	return true;
 }
 
+static bool makes_thread(const struct wire_call *m)
+{
+	return (m->args[0] & IMAGE_THREAD_FLAGS) == IMAGE_THREAD_FLAGS;
+}
+
 /* The table's verdict, and the one call that is permitted only while the deputy has something to take up. */
 static int permitted(struct deputy *d)
 {
@@ -244,7 +249,7 @@ static int permitted(struct deputy *d)
 	int r;
 
 	if (m->nr == SYS_clone)
-		return (m->args[0] & IMAGE_THREAD_FLAGS) == IMAGE_THREAD_FLAGS ? 0 : -EPERM;
+		return makes_thread(m) || fork_permitted(m->args[0]) ? 0 : -EPERM;
 	if (m->nr == SYS_rt_sigreturn)
 		return 0;
 	if (m->nr == SYS_restart_syscall)
@@ -372,7 +377,7 @@ int call_begin(struct shepherd *s, const uint8_t *body, size_t n)
 		return -EPROTO;
 	r = stand(d);
 	if (r == 0 && m.nr == SYS_clone)
-		r = thread_create(d);
+		r = makes_thread(&m) ? thread_create(d) : fork_process(d);
 	else if (r == 0 && m.nr == SYS_exit && s->threads_n > 1)
 		r = thread_exit(d, (int64_t)m.args[0]);
 	else if (r == 0 && m.nr == SYS_rt_sigreturn)
@@ -419,9 +424,12 @@ static void on_park_end(void *arg)
 		deputy_on_event(d->s); /* killed meanwhile */
 }
 
-/* May the call itself have let a signal in, or raised one? That is handled before the call returns: signal(7). */
+/* What has come before the call returns is handled before: signal(7). May the call itself have let a signal in, or
+ * raised one, which is not queued yet? */
 static bool may_let_signal_in(const struct deputy *d, int64_t ret)
 {
+	if (tracee_signal_waits(&d->t))
+		return true;
 	switch (d->call.m.nr) {
 	case SYS_rt_sigprocmask:
 	case SYS_rt_sigreturn:

@@ -248,6 +248,8 @@ void shepherd_come_home(struct shepherd *s, unsigned reason)
 		s->home_reason = reason;
 		s->home_nr = 0;
 	}
+	if (s->lent || !s->link)
+		return; /* as soon as its child has left its memory, or the host has it */
 	if (reason == REASON_SIGNAL || reason == REASON_REQUESTED) {
 		s->brought_home += reason == REASON_SIGNAL && !s->again.failed;
 		s->last_home_reason = reason;

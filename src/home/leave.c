@@ -177,16 +177,21 @@ static int await_built(struct link *link, unsigned wanted, struct err *e)
 
 int shepherd_start_guest(struct shepherd *s, struct link *link, struct err *e)
 {
-	uint64_t deadline = clock_mono_ns() + CONNECT_NS;
-	struct wire_go go;
-	struct wire_header h;
-	const uint8_t *body;
 	int r = await_built(link, WIRE_IMAGE_READY, e);
 
 	if (r == 0 && fault_point(FAULT_SHEP_READY) < 0)
 		r = err_reason(e, REASON_FAULT, -EIO, "fault point shep-ready");
-	if (r < 0)
-		return r;
+	return r < 0 ? r : shepherd_go(s, link, e);
+}
+
+int shepherd_go(struct shepherd *s, struct link *link, struct err *e)
+{
+	uint64_t deadline = clock_mono_ns() + CONNECT_NS;
+	struct wire_go go;
+	struct wire_header h;
+	const uint8_t *body;
+	int r;
+
 	shepherd_clocks(&go.home_mono_ns, &go.home_real_ns, &go.home_boot_ns);
 	r = wire_go_encode(&go, link_out(link));
 	if (r == 0)
@@ -279,6 +284,13 @@ static int leave_frozen(struct shepherd *s, struct link *link, struct err *e)
 	return r;
 }
 
+void shepherd_note_host(struct shepherd *s, const struct wire_helper_move *order)
+{
+	(void)!wire_str_copy(s->host, sizeof(s->host), order->host);
+	(void)!wire_str_copy(s->address, sizeof(s->address), order->address);
+	s->port = order->port;
+}
+
 int shepherd_leave_home(struct shepherd *s, const struct wire_helper_move *order, struct err *e)
 {
 	_cleanup_link_ struct link *link = NULL;
@@ -306,7 +318,7 @@ int shepherd_leave_home(struct shepherd *s, const struct wire_helper_move *order
 		return r;
 	}
 	s->link = take_ptr(link);
-	(void)!wire_str_copy(s->host, sizeof(s->host), order->host);
+	shepherd_note_host(s, order);
 	for (size_t i = 0; i < s->threads_n; i++)
 		note_restart(s->threads[i]);
 	r = deputy_make(s, e);

@@ -162,6 +162,12 @@ int shepherd_stray_frame(struct shepherd *s, const struct wire_header *h, const 
 	case WIRE_THREAD_END:
 		r = thread_end(s, body, h->length);
 		break;
+	case WIRE_FORK_END:
+		r = fork_end(s, body, h->length);
+		break;
+	case WIRE_FORK_RELEASED:
+		r = fork_released(s, body, h->length);
+		break;
 	case WIRE_SIGNAL_FAILED:
 		r = signals_failed(s, body, h->length);
 		break;
@@ -189,7 +195,7 @@ void shepherd_pump(struct shepherd *s)
 	struct link *link = s->link;
 	bool several = s->threads_n > 1; /* the last but one may end here */
 
-	while (s->link == link && !shepherd_home_now(s)) {
+	while (link && s->link == link && !shepherd_home_now(s)) {
 		struct wire_header h;
 		const uint8_t *body;
 		struct err e = {0};

@@ -63,13 +63,22 @@ static void on_order_deadline(void *arg)
 		shepherd_end(s, HELPER_END_HOME, REASON_TIMEOUT, "no order came for process %d", s->pid);
 }
 
+int shepherd_begin(struct shepherd *s)
+{
+	sigset_t set;
+
+	(void)sigemptyset(&set);
+	(void)sigaddset(&set, SIGCHLD);
+	(void)sigaddset(&set, SIGTERM);
+	return loop_add_signals(s->loop, &set, on_signal, s);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct option options[] = {
 	    {"run", required_argument, NULL, 'r'}, {"pid", required_argument, NULL, 'p'}, {0}};
 	static struct shepherd s = {.helper = -1, .run_dir = "/run/godwit"};
 	struct proc_stat st;
-	sigset_t set;
 	int opt, r;
 
 	log_open("godwit-shepherd", LOG_INFO_);
@@ -91,11 +100,8 @@ int main(int argc, char **argv)
 	}
 	s.start_time = st.start_time;
 	maps_init(&s.maps);
-	(void)sigemptyset(&set);
-	(void)sigaddset(&set, SIGCHLD);
-	(void)sigaddset(&set, SIGTERM);
 	(void)signal(SIGPIPE, SIG_IGN);
-	if (loop_new(&s.loop) < 0 || loop_add_signals(s.loop, &set, on_signal, &s) < 0 ||
+	if (loop_new(&s.loop) < 0 || shepherd_begin(&s) < 0 ||
 	    !loop_add_timer(s.loop, clock_mono_ns() + ORDER_NS, on_order_deadline, &s)) {
 		log_error("the shepherd cannot start");
 		return 1;

@@ -175,6 +175,11 @@ static int move(struct shepherd *s, const uint8_t *body, size_t n)
 		s->move_bytes = s->facts.dirty_bytes;
 	} else if (m.dry_run) {
 		s->move_bytes = s->rss;
+	} else if (s->host[0] && !s->link) {
+		r = err_reason(&e, REASON_BUSY, -EAGAIN, "process %d is just being born on %s", s->pid, s->host);
+	} else if (s->lent || s->shares) {
+		r = err_reason(&e, REASON_BUSY, -EAGAIN, "process %d shares its memory with its %s, in vfork()", s->pid,
+			       s->lent ? "child" : "parent");
 	} else if (wire_str_equal(m.host, s->host)) {
 		r = err_reason(&e, REASON_ALREADY_THERE, -EALREADY, "process %d is there already", s->pid);
 	} else if (!m.host.len) {
@@ -258,6 +263,13 @@ static int say_hello(struct shepherd *s)
 	return r < 0 ? r : shepherd_say(s, &b);
 }
 
+int shepherd_greet(struct shepherd *s, int helper)
+{
+	s->helper = helper;
+	s->helper_watch = loop_add_fd(s->loop, helper, EPOLLIN, on_helper, s);
+	return s->helper_watch ? say_hello(s) : -ENOMEM;
+}
+
 void shepherd_connect_helper(void *arg)
 {
 	struct shepherd *s = arg;
@@ -265,9 +277,7 @@ void shepherd_connect_helper(void *arg)
 
 	(void)snprintf(path, sizeof(path), "%s/helper.sock", s->run_dir);
 	s->helper = sock_connect_unix(path, SOCK_SEQPACKET, NULL);
-	if (s->helper >= 0)
-		s->helper_watch = loop_add_fd(s->loop, s->helper, EPOLLIN, on_helper, s);
-	if (s->helper >= 0 && (!s->helper_watch || say_hello(s) < 0)) {
+	if (s->helper >= 0 && shepherd_greet(s, s->helper) < 0) {
 		loop_remove(s->helper_watch);
 		(void)close(s->helper);
 		s->helper = -1;

@@ -102,7 +102,7 @@ int shepherd_go_on(struct shepherd *s, const struct wire_helper_move *order, str
 		if (wire_kill_encode(&(struct wire_kill){0}, link_out(from)) == 0)
 			(void)!link_flush_wait(from, clock_mono_ns() + NSEC_PER_SEC, NULL);
 		link_free(from);
-		(void)!wire_str_copy(s->host, sizeof(s->host), order->host);
+		shepherd_note_host(s, order);
 		/* What the first host wished for is done; what the guest itself needs it will ask for again. */
 		if (s->again.timer && !threads_signal_held(s))
 			s->want_home = false;

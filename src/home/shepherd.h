@@ -93,6 +93,15 @@ struct shepherd_action {
 	struct sigframe_action action;
 };
 
+struct shepherd_child;
+
+/* How a process that was forked away from home is linked to its agent; random, but for the last. */
+struct shepherd_birth {
+	uint64_t mig, link_id;
+	uint8_t psk[32];
+	struct loop_watch *watch; /* for our maker's word that the host has the process */
+};
+
 struct shepherd {
 	struct loop *loop;
 	const char *run_dir;
@@ -109,8 +118,16 @@ struct shepherd {
 	struct image_head head; /* at the last departure */
 
 	char home[65], host[65]; /* host "" = at home; else the threads are deputies */
+	char address[65]; /* of the host, where its daemon listens */
+	uint16_t port;
 	struct link *link; /* to the present host, NULL at home */
 	uint64_t heard_ns, ping_id;
+
+	struct shepherd_child *children; /* that are being born; fork.c */
+	unsigned
+	    lent; /* of them, and of others: those that still have the process's memory, which stays there so long */
+	bool shares; /* the process is such a child itself */
+	struct shepherd_birth birth; /* of the last one; or our own */
 
 	struct shepherd_action actions[65];
 
@@ -141,6 +158,7 @@ struct shepherd {
 
 /* orders.c: the conversation with godwitd */
 void shepherd_connect_helper(void *arg);
+int shepherd_greet(struct shepherd *s, int helper) _must_check_; /* this is our connection to godwitd; owned */
 int shepherd_say(struct shepherd *s, struct buf *b); /* sends and releases b */
 void shepherd_say_moved(struct shepherd *s, const struct err *e, uint64_t freeze_ns);
 void shepherd_say_status(struct shepherd *s);
@@ -158,8 +176,10 @@ void freeze_give_back(struct shepherd *s);
 int shepherd_leave_home(struct shepherd *s, const struct wire_helper_move *order, struct err *e) _must_check_;
 int shepherd_open_link(struct shepherd *s, const struct wire_helper_move *order, struct link **ret,
 		       struct err *e) _must_check_;
-/* Sends GO on the link and waits for STARTED. */
+/* Waits for IMAGE_READY, sends GO on the link, and waits for STARTED; the second without the first. */
 int shepherd_start_guest(struct shepherd *s, struct link *link, struct err *e) _must_check_;
+int shepherd_go(struct shepherd *s, struct link *link, struct err *e) _must_check_;
+void shepherd_note_host(struct shepherd *s, const struct wire_helper_move *order); /* the process is there now */
 /* The next frame of a link whose other end is an agent; dead links are an error. */
 int shepherd_recv(struct link *link, struct wire_header *h, const uint8_t **body, uint64_t deadline_ns,
 		  struct err *e) _must_check_;
@@ -180,6 +200,15 @@ int thread_exit(struct deputy *d, int64_t status) _must_check_;
 /* THREAD_BORN: it is on the host; THREAD_END: it did not come to be there. */
 int thread_born(struct shepherd *s, const uint8_t *body, size_t n) _must_check_;
 int thread_end(struct shepherd *s, const uint8_t *body, size_t n) _must_check_;
+
+/* fork.c */
+bool fork_permitted(uint64_t flags); /* those of a CALL for a new process */
+int fork_process(struct deputy *d) _must_check_; /* the deputy stands: makes the process, and answers. 1: at home */
+int fork_end(struct shepherd *s, const uint8_t *body, size_t n) _must_check_; /* FORK_END */
+int fork_released(struct shepherd *s, const uint8_t *body, size_t n) _must_check_; /* FORK_RELEASED */
+
+/* main.c */
+int shepherd_begin(struct shepherd *s) _must_check_; /* signals, in a new loop */
 
 /* deputy.c */
 int deputy_make(struct shepherd *s, struct err *e) _must_check_; /* after STARTED: drops memory, all become idle */
@@ -249,10 +278,10 @@ int shepherd_go_on(struct shepherd *s, const struct wire_helper_move *order, str
 /* again.c */
 void shepherd_try_again(struct shepherd *s, const struct err *why); /* a coming home has failed, the guest runs again */
 void shepherd_forget_again(struct shepherd *s); /* the wish is void, or granted */
-/* Home is wanted, and not because of an attempt that failed just now. */
+/* Home is wanted, not because of an attempt that failed just now, and possible. */
 static inline bool shepherd_home_now(const struct shepherd *s)
 {
-	return s->want_home && !s->again.timer;
+	return s->want_home && !s->again.timer && !s->lent && s->link;
 }
 
 #endif

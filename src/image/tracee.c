@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/ptrace.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -18,6 +19,7 @@
 #define TRACEE_OPTIONS (PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACECLONE)
 #define KERNEL_SIGSET_BYTES 8
 #define LOOK_NS (5 * (long)NSEC_PER_MSEC)
+#define LOOK_OFTEN_NS (100 * (long)NSEC_PER_USEC)
 
 void tracee_init(struct tracee *t, pid_t pid)
 {
@@ -54,9 +56,16 @@ int tracee_seize(struct tracee *t, struct err *e)
 	return 0;
 }
 
+static int set_options(struct tracee *t, int more)
+{
+	return request(PTRACE_SETOPTIONS, t, 0,
+		       (uintptr_t)(TRACEE_OPTIONS | more | (t->exitkill ? PTRACE_O_EXITKILL : 0)));
+}
+
 int tracee_exitkill(struct tracee *t, bool on)
 {
-	return request(PTRACE_SETOPTIONS, t, 0, TRACEE_OPTIONS | (on ? PTRACE_O_EXITKILL : 0));
+	t->exitkill = on;
+	return set_options(t, 0);
 }
 
 int tracee_interrupt(struct tracee *t)
@@ -76,7 +85,7 @@ static void classify(struct tracee *t, int status)
 		return;
 	}
 	sig = WSTOPSIG(status);
-	if (status >> 16 == PTRACE_EVENT_CLONE) {
+	if (status >> 16 == PTRACE_EVENT_CLONE || status >> 16 == PTRACE_EVENT_FORK) {
 		unsigned long child = 0;
 
 		(void)request(PTRACE_GETEVENTMSG, t, 0, (uintptr_t)&child);
@@ -138,12 +147,16 @@ int tracee_wait(struct tracee *t, uint64_t deadline_ns)
 		uint64_t now = clock_mono_ns();
 		int r;
 
+		long look = t->meanwhile ? LOOK_OFTEN_NS : LOOK_NS;
+
+		if (t->meanwhile)
+			t->meanwhile(t->meanwhile_arg);
 		/* SIGCHLDs of several stops merge, and a signalfd may have eaten one: never sleep long on it. Sleeping
 		 * first and looking afterwards is right nearly always, for the stop is still to come. */
-		if (now < deadline_ns && deadline_ns - now < LOOK_NS)
+		if (now < deadline_ns && deadline_ns - now < (uint64_t)look)
 			ts.tv_nsec = (long)(deadline_ns - now);
 		else if (now < deadline_ns)
-			ts.tv_nsec = LOOK_NS;
+			ts.tv_nsec = look;
 		(void)sigtimedwait(&set, NULL, &ts);
 		r = tracee_poll(t);
 		if (r != 0)
@@ -215,6 +228,18 @@ int tracee_unmask(struct tracee *t)
 	return 0;
 }
 
+bool tracee_signal_waits(const struct tracee *t)
+{
+	struct __ptrace_peeksiginfo_args args = {.nr = 1};
+	siginfo_t info;
+
+	for (args.flags = 0; args.flags <= PTRACE_PEEKSIGINFO_SHARED; args.flags++) {
+		if (ptrace(PTRACE_PEEKSIGINFO, t->pid, &args, &info) != 0)
+			return true; /* or it cannot be said */
+	}
+	return false;
+}
+
 bool tracee_puts_off_stop(struct tracee *t)
 {
 	bool is_stop = t->stop == TRACEE_SIGNAL && t->sig == SIGSTOP && t->masked;
@@ -273,6 +298,17 @@ int tracee_syscall(struct tracee *t, int64_t *ret, unsigned nr, uint64_t a0, uin
 	if (r == 0)
 		*ret = (int64_t)regs.rax;
 	return r;
+}
+
+int tracee_fork(struct tracee *t, int64_t *ret, uint64_t flags, uint64_t child_tid, uint64_t word)
+{
+	int r = set_options(t, PTRACE_O_TRACEFORK);
+
+	t->child = 0;
+	if (r == 0)
+		r = tracee_syscall(t, ret, SYS_clone, flags, 0, 0, child_tid, 0, word);
+	/* What the child has of it goes when it gets another tracer. */
+	return r < 0 ? r : set_options(t, 0);
 }
 
 int tracee_settle(struct tracee *t, const struct user_regs_struct *regs, uint64_t deadline_ns)

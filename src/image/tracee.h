@@ -41,6 +41,9 @@ struct tracee {
 	int mem_fd; /* /proc/PID/mem, -1 until needed */
 	bool masked; /* all signals are blocked for injection; saved_mask is the task's own */
 	uint64_t saved_mask;
+	bool exitkill; /* as tracee_exitkill() has set it */
+	void (*meanwhile)(void *arg); /* called all the time while it is waited for; NULL: nothing to do */
+	void *meanwhile_arg;
 	bool stop_again; /* a SIGSTOP came meanwhile, which nothing blocks; it is sent again when the mask is given back
 			  */
 };
@@ -50,8 +53,8 @@ void tracee_init(struct tracee *t, pid_t pid);
 void tracee_init_child(struct tracee *t, pid_t pid, const struct tracee *parent);
 void tracee_release(struct tracee *t); /* closes the fd; does not detach */
 
-/* PTRACE_SEIZE; threads that it makes are traced too, children by fork() are not. It keeps running. -ESRCH, -EPERM
- * (also when traced by another). */
+/* PTRACE_SEIZE; threads that it makes are traced too, children by fork() only if tracee_fork() made it. It keeps
+ * running. -ESRCH, -EPERM (also when traced by another). */
 int tracee_seize(struct tracee *t, struct err *e) _must_check_;
 /* From now on the task is killed when the tracer dies (on), or is let go (off). Task must be stopped. */
 int tracee_exitkill(struct tracee *t, bool on) _must_check_;
@@ -77,6 +80,8 @@ int tracee_set_regs(struct tracee *t, const struct user_regs_struct *regs) _must
 /* Blocks every signal in the task, so that injected calls cannot be interrupted; and undoes it. */
 int tracee_mask_all(struct tracee *t) _must_check_;
 int tracee_unmask(struct tracee *t) _must_check_;
+/* Does a signal wait for the stopped task, blocked or not? Two short calls, where inspect_pending() reads a file. */
+bool tracee_signal_waits(const struct tracee *t);
 /* True when the task, with all signals blocked, stands before a SIGSTOP: it is to be resumed without it, and gets it
  * again with its own mask. */
 bool tracee_puts_off_stop(struct tracee *t);
@@ -86,13 +91,17 @@ bool tracee_puts_off_stop(struct tracee *t);
 int tracee_syscall(struct tracee *t, int64_t *ret, unsigned nr, uint64_t a0, uint64_t a1, uint64_t a2, uint64_t a3,
 		   uint64_t a4, uint64_t a5) _must_check_;
 
+/* The same for clone(flags, 0, 0, child_tid, 0, word), whose child is traced from its birth: its pid here is in
+ * t->child, its first stop comes by tracee_wait(). *ret is the call's result. */
+int tracee_fork(struct tracee *t, int64_t *ret, uint64_t flags, uint64_t child_tid, uint64_t word) _must_check_;
+
 /* Brings the task to a stop where the kernel still decides about restarting an interrupted call, with its own mask and
  * registers `regs`, whose rax may be a restart code: whatever becomes of the tracer, it goes on rightly from there. */
 int tracee_settle(struct tracee *t, const struct user_regs_struct *regs, uint64_t deadline_ns) _must_check_;
 /* tracee_settle(), then detached. Tasks stopped by job control stay stopped. */
 int tracee_leave(struct tracee *t, const struct user_regs_struct *regs, uint64_t deadline_ns) _must_check_;
 
-/* Lets the task go from TRACEE_SIGNAL, with that signal. */
+/* Lets the task go, from TRACEE_SIGNAL with that signal. */
 int tracee_detach(struct tracee *t, int sig) _must_check_;
 
 /* Memory, any protection. All of n bytes or -EFAULT. Not for pages that this process itself must supply. */

@@ -9,6 +9,7 @@
  * the state directory has its pid and start time (helpers.json), written when the launcher told them.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -78,6 +79,16 @@ struct helper *helper_find_agent(const struct node *n, const char *home, int64_t
 
 	for (h = n->helpers; h; h = h->next)
 		if (h->greeted && h->kind == HELPER_AGENT && h->pid == pid && !strcmp(h->home, home))
+			return h;
+	return NULL;
+}
+
+struct helper *helper_find_forked(const struct node *n, uint64_t link_id)
+{
+	struct helper *h;
+
+	for (h = n->helpers; h; h = h->next)
+		if (h->greeted && h->forked && h->kind == HELPER_AGENT && h->link_id == link_id)
 			return h;
 	return NULL;
 }
@@ -391,8 +402,10 @@ static void on_ended(struct helper *h, const struct wire_helper_ended *m)
 	}
 }
 
+static int on_forked(struct helper *maker, const struct wire_helper_forked *m, int fd);
+
 /* Decodes a message and hands it on. -EPROTO: the connection is to be ended. */
-static int dispatch(struct helper *h, unsigned type, const uint8_t *body, size_t len)
+static int dispatch(struct helper *h, unsigned type, const uint8_t *body, size_t len, int fd)
 {
 	union {
 		struct wire_helper_prepared prepared;
@@ -400,6 +413,7 @@ static int dispatch(struct helper *h, unsigned type, const uint8_t *body, size_t
 		struct wire_helper_status status;
 		struct wire_helper_ended ended;
 		struct wire_helper_trace trace;
+		struct wire_helper_forked forked;
 	} m;
 
 	if (type == WIRE_HELPER_HELLO)
@@ -418,6 +432,8 @@ static int dispatch(struct helper *h, unsigned type, const uint8_t *body, size_t
 		on_ended(h, &m.ended);
 	else if (type == WIRE_HELPER_TRACE && wire_helper_trace_decode(&m.trace, body, len) == 0)
 		on_trace(h, &m.trace);
+	else if (type == WIRE_HELPER_FORKED && fd >= 0 && wire_helper_forked_decode(&m.forked, body, len) == 0)
+		return on_forked(h, &m.forked, fd);
 	else
 		return -EPROTO;
 	return 0;
@@ -431,24 +447,25 @@ static void helper_event(void *arg, int fd, uint32_t events)
 	static uint8_t
 	    bytes[MESSAGE_MAX]; /* one thread, and no callback reads another message while one is looked at */
 	struct helper *h = arg;
+	_cleanup_close_ int passed = -1;
 	struct wire_header head;
-	ssize_t k = recv(fd, bytes, sizeof(bytes), MSG_DONTWAIT | MSG_TRUNC);
+	ssize_t k = sock_recv_fd(fd, bytes, sizeof(bytes), &passed);
 
-	if (k < 0 && (errno == EAGAIN || errno == EINTR))
+	if (k == -EAGAIN || k == -EINTR)
 		return;
 	/* A helper that ends with an order of ours unread: the kernel says so first, unix(7), and only then gives the
 	 * helper's last words. */
-	if (k < 0 && errno == ECONNRESET && !h->reset) {
+	if (k == -ECONNRESET && !h->reset) {
 		h->reset = true;
 		return;
 	}
-	if (k <= 0) {
+	if (k <= 0 && k != -EMSGSIZE) {
 		helper_lost(h);
 		return;
 	}
-	if (k < WIRE_HEADER_SIZE || (size_t)k > sizeof(bytes) || wire_header_decode(bytes, &head) < 0 ||
+	if (k < WIRE_HEADER_SIZE || wire_header_decode(bytes, &head) < 0 ||
 	    head.length != (size_t)k - WIRE_HEADER_SIZE ||
-	    dispatch(h, head.type, bytes + WIRE_HEADER_SIZE, head.length) < 0) {
+	    dispatch(h, head.type, bytes + WIRE_HEADER_SIZE, head.length, passed) < 0) {
 		log_warn("helper %d sent something unexpected; its connection is closed", h->os_pid);
 		helper_lost(h);
 	}
@@ -462,38 +479,76 @@ static void hello_late(void *arg)
 	helper_lost(h);
 }
 
+/* A connection that may become a helper. -errno: it stays the caller's. */
+static int helper_add(struct node *n, int fd, pid_t pid, struct helper **ret)
+{
+	struct helper *h = calloc(1, sizeof(*h));
+
+	if (!h)
+		return -ENOMEM;
+	*h = (struct helper){.next = n->helpers, .node = n, .fd = fd, .os_pid = pid};
+	h->watch = loop_add_fd(n->loop, fd, EPOLLIN, helper_event, h);
+	h->deadline = loop_add_timer(n->loop, clock_mono_ns() + HELLO_NS, hello_late, h);
+	if (!h->watch || !h->deadline) {
+		loop_remove(h->watch);
+		loop_remove(h->deadline);
+		free(h);
+		return -ENOMEM;
+	}
+	n->helpers = h;
+	*ret = h;
+	return 0;
+}
+
+static bool helpers_full(const struct node *n)
+{
+	const struct helper *h;
+	unsigned k = 0;
+
+	for (h = n->helpers; h; h = h->next)
+		k++;
+	return k >= HELPERS_MAX;
+}
+
+/* The helper of a process that this one's has made away from home. Its pid is the maker's word: as trustworthy. */
+static int on_forked(struct helper *maker, const struct wire_helper_forked *m, int fd)
+{
+	struct helper *h;
+	int own;
+
+	if (m->helper <= 1 || m->helper > INT32_MAX)
+		return -EPROTO;
+	own = helpers_full(maker->node) ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, 3);
+	if (own < 0 || fcntl(own, F_SETFL, O_NONBLOCK) < 0 || helper_add(maker->node, own, (pid_t)m->helper, &h) < 0) {
+		log_warn("helper %lld has no connection: too many of them", (long long)m->helper);
+		if (own >= 0)
+			(void)close(own);
+		return 0; /* it ends by itself, and its process with it */
+	}
+	h->forked = true;
+	h->link_id = m->link_id;
+	(void)snprintf(h->comm, sizeof(h->comm), "%s", maker->comm);
+	(void)snprintf(h->user, sizeof(h->user), "%s", maker->user);
+	return 0;
+}
+
 static void helper_accept(void *arg, int fd, uint32_t events)
 {
 	struct node *n = arg;
 	_cleanup_close_ int s = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 	struct helper *h;
-	unsigned k = 0;
 	pid_t pid;
 	uid_t uid;
 	gid_t gid;
 
 	if (s < 0 || sock_peer_cred(s, &pid, &uid, &gid) < 0)
 		return;
-	for (h = n->helpers; h; h = h->next)
-		k++;
-	if (k >= HELPERS_MAX || (uid != 0 && uid != n->uid && !helper_noted(n, pid))) {
+	if (helpers_full(n) || (uid != 0 && uid != n->uid && !helper_noted(n, pid))) {
 		log_warn("refused a helper's connection from process %d, user id %u", pid, uid);
 		return;
 	}
-	h = calloc(1, sizeof(*h));
-	if (!h)
-		return;
-	*h = (struct helper){.next = n->helpers, .node = n, .fd = s, .os_pid = pid};
-	h->watch = loop_add_fd(n->loop, s, EPOLLIN, helper_event, h);
-	h->deadline = loop_add_timer(n->loop, clock_mono_ns() + HELLO_NS, hello_late, h);
-	if (!h->watch || !h->deadline) {
-		loop_remove(h->watch);
-		loop_remove(h->deadline);
-		free(h);
-		return;
-	}
-	n->helpers = h;
-	(void)take_fd(&s);
+	if (helper_add(n, s, pid, &h) == 0)
+		(void)take_fd(&s);
 }
 
 int helpers_open(struct node *n, struct err *e)

@@ -222,6 +222,7 @@ struct helper {
 	struct helper_count *counts;
 	size_t n_counts;
 	struct trace *traces; /* clients that look on */
+	bool forked; /* it waits for a link that no offer knows of */
 	bool reset; /* one ECONNRESET has been passed over */
 	bool let_go; /* a shepherd's: it has said that its process is at home and free */
 	bool evicting; /* its home was asked to take it away */
@@ -233,6 +234,7 @@ struct helper {
 int helpers_open(struct node *n, struct err *e) _must_check_;
 void helpers_close(struct node *n);
 struct helper *helper_find_agent(const struct node *n, const char *home, int64_t pid);
+struct helper *helper_find_forked(const struct node *n, uint64_t link_id); /* whose link this is */
 struct helper *helper_find_mig(const struct node *n, enum helper_kind kind, uint64_t mig);
 struct helper *helper_find_pid(const struct node *n, enum helper_kind kind, pid_t os_pid);
 /* Sends one frame (NULL: -EMSGSIZE), with fd when >= 0, which stays the caller's. -errno; the helper is then lost,

@@ -215,6 +215,8 @@ void offers_link(struct node *n, int fd, uint64_t link_id)
 		h = NULL;
 	if (h && helper_send(h, NODE_FRAME(n, helper_link, &w), fd) == 0)
 		enter(o, OFFER_BUILD);
+	else if (!o && (h = helper_find_forked(n, link_id)) && helper_send(h, NODE_FRAME(n, helper_link, &w), fd) == 0)
+		h->forked = false;
 	else
 		log_debug("a link came that nobody waits for");
 	(void)close(fd);

@@ -11,6 +11,7 @@
 #include <linux/seccomp.h>
 #include <stddef.h>
 #include <stdlib.h>
+#include <sys/syscall.h>
 #include <string.h>
 
 #include "table.h"
@@ -29,7 +30,7 @@ struct program {
 	unsigned nranges;
 	struct sock_filter code[CODE_MAX];
 	unsigned n;
-	uint64_t own_ip;
+	uint64_t own_ip, own_word;
 };
 
 static int emit(struct program *p, uint16_t code, uint32_t k, uint8_t jt, uint8_t jf)
@@ -64,7 +65,7 @@ static int make_ranges(struct program *p)
 
 		if (row && row->cls == SYSC_NATIVE)
 			r = add_range(p, nr, NULL, SECCOMP_RET_ALLOW);
-		else if (row && row->cls == SYSC_NATIVE_IF)
+		else if (row && (row->cls == SYSC_NATIVE_IF || nr == SYS_clone))
 			r = add_range(p, nr, row, 0);
 		else
 			r = add_range(p, nr, NULL, SECCOMP_RET_USER_NOTIF);
@@ -74,21 +75,29 @@ static int make_ranges(struct program *p)
 	return r < 0 ? r : add_range(p, 1U << 31, NULL, SECCOMP_RET_ERRNO | ENOSYS);
 }
 
-/* What the agent has a guest do is the agent's business: it makes calls at an instruction that nobody else uses. */
-static int emit_own(struct program *p)
+/* Goes on when the 64-bit word at this place of struct seccomp_data is the value, else `skip` instructions further. */
+static int emit_equals(struct program *p, size_t at, uint64_t value, uint8_t skip)
 {
-	uint32_t off = (uint32_t)offsetof(struct seccomp_data, instruction_pointer);
+	int r = emit(p, BPF_LD | BPF_W | BPF_ABS, (uint32_t)at, 0, 0);
+
+	if (r == 0)
+		r = emit(p, BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)value, 0, (uint8_t)(skip + 2));
+	if (r == 0)
+		r = emit(p, BPF_LD | BPF_W | BPF_ABS, (uint32_t)at + 4, 0, 0);
+	return r < 0 ? r : emit(p, BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)(value >> 32), 0, skip);
+}
+
+/* What the agent has a guest do is the agent's business: it makes calls at an instruction that nobody else uses. A
+ * process that the agent does not know of must not come to be: clone() has to bring a word that no guest can read. */
+static int emit_own(struct program *p, bool with_word)
+{
 	int r;
 
 	if (!p->own_ip)
 		return 0;
-	r = emit(p, BPF_LD | BPF_W | BPF_ABS, off, 0, 0);
-	if (r == 0)
-		r = emit(p, BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)p->own_ip, 0, 3);
-	if (r == 0)
-		r = emit(p, BPF_LD | BPF_W | BPF_ABS, off + 4, 0, 0);
-	if (r == 0)
-		r = emit(p, BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)(p->own_ip >> 32), 0, 1);
+	r = emit_equals(p, offsetof(struct seccomp_data, instruction_pointer), p->own_ip, with_word ? 5 : 1);
+	if (r == 0 && with_word)
+		r = emit_equals(p, offsetof(struct seccomp_data, args[5]), p->own_word, 1);
 	return r < 0 ? r : emit(p, BPF_RET | BPF_K, SECCOMP_RET_ALLOW, 0, 0);
 }
 
@@ -98,7 +107,7 @@ static int emit_row(struct program *p, const struct sysc_row *row)
 	const struct sysc_detail *d = row->detail;
 	int r = 0;
 
-	for (unsigned i = 0; i < d->ncases && r == 0; i++) {
+	for (unsigned i = 0; d && i < d->ncases && r == 0; i++) {
 		const struct sysc_case *c = &d->cases[i];
 		/* The low half of a 64-bit argument of struct seccomp_data. */
 		uint32_t off = (uint32_t)(offsetof(struct seccomp_data, args) + 8u * c->cond[0].arg);
@@ -114,7 +123,7 @@ static int emit_row(struct program *p, const struct sysc_row *row)
 			r = emit(p, BPF_RET | BPF_K, SECCOMP_RET_ALLOW, 0, 0);
 	}
 	if (r == 0)
-		r = emit_own(p);
+		r = emit_own(p, row->nr == SYS_clone);
 	return r < 0 ? r : emit(p, BPF_RET | BPF_K, SECCOMP_RET_USER_NOTIF, 0, 0);
 }
 
@@ -156,9 +165,9 @@ static int make_program(struct program *p)
 	return r < 0 ? r : emit_tree(p, 0, p->nranges);
 }
 
-int sysc_filter(uint64_t own_ip, struct sock_filter **ret, unsigned *ret_count)
+int sysc_filter(uint64_t own_ip, uint64_t own_word, struct sock_filter **ret, unsigned *ret_count)
 {
-	struct program p = {.own_ip = own_ip};
+	struct program p = {.own_ip = own_ip, .own_word = own_word};
 	struct sock_filter *code;
 	int r = make_program(&p);
 

@@ -101,10 +101,10 @@ void sysc_decode(unsigned nr, const uint64_t args[6], const uint8_t *segments, s
 
 /* The guests' filter: struct sock_filter instructions, allocated, owned by the caller; *ret_count of them.
  * Everything not native is SECCOMP_RET_USER_NOTIF; another architecture is killed. Calls of native_if rows that return
- * to own_ip are allowed whatever their arguments: the agent makes them there; 0: there is no such place. 0 or -errno.
- */
+ * to own_ip are allowed whatever their arguments: the agent makes them there; 0: there is no such place. So is clone(),
+ * if own_word is its sixth argument. 0 or -errno. */
 struct sock_filter;
-int sysc_filter(uint64_t own_ip, struct sock_filter **ret, unsigned *ret_count);
+int sysc_filter(uint64_t own_ip, uint64_t own_word, struct sock_filter **ret, unsigned *ret_count);
 
 /* True when the call may sleep for as long as it likes (a read from a terminal); the agent then expects no
  * answer within the link's deadline. */

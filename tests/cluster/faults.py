@@ -58,6 +58,8 @@ CASES = {
     'guest-call': [('call', 1, LOST, LOST)],
     # Needs a program that maps files: mapped.py has it.
     'guest-map': [],
+    # Or one that forks: family.py has them.
+    'shep-fork': [], 'shep-birth': [], 'guest-fork': [],
     'guest-freeze': [('back', 1, LOST, LOST)],
     # Home has the whole image by then.
     'guest-image-sent': [('back', 1, STAYS, STAYS)],

@@ -45,6 +45,13 @@ struct move {
 	uint8_t psk[32];
 };
 
+/* The helper of a process that was forked away from home: it is at hand before anything else is known of it. */
+struct forked {
+	int fd; /* 0: free */
+	pid_t helper;
+	uint64_t link_id;
+};
+
 struct shepherd {
 	bool used, hello;
 	pid_t pid, own_pid, agent_pid;
@@ -62,6 +69,7 @@ static struct {
 	uint64_t next_id;
 	struct move moves[SLOTS];
 	struct shepherd shepherds[SLOTS];
+	struct forked forked[SLOTS];
 	char line[4096];
 	size_t line_len;
 } y;
@@ -80,6 +88,15 @@ static struct shepherd *shepherd_of(pid_t pid)
 	for (size_t i = 0; i < SLOTS; i++) {
 		if (y.shepherds[i].used && y.shepherds[i].pid == pid)
 			return &y.shepherds[i];
+	}
+	return NULL;
+}
+
+static struct forked *forked_of(int fd)
+{
+	for (size_t i = 0; i < SLOTS; i++) {
+		if (y.forked[i].fd == fd)
+			return &y.forked[i];
 	}
 	return NULL;
 }
@@ -224,6 +241,19 @@ static void prepared(const uint8_t *body, size_t n)
 	try_go(m);
 }
 
+/* A process that was forked away from home has its first shepherd. */
+static void add_shepherd(int fd, pid_t pid)
+{
+	const struct forked *f = forked_of(fd);
+
+	for (size_t i = 0; f && !shepherd_of(pid) && i < SLOTS; i++) {
+		if (y.shepherds[i].used)
+			continue;
+		y.shepherds[i] = (struct shepherd){.used = true, .pid = pid, .own_pid = f->helper, .fd = fd};
+		return;
+	}
+}
+
 static void hello(int fd, const uint8_t *body, size_t n)
 {
 	struct wire_helper_hello h;
@@ -236,9 +266,12 @@ static void hello(int fd, const uint8_t *body, size_t n)
 		if (m) {
 			m->agent = fd;
 			order_guest(m);
+		} else if (forked_of(fd) && shepherd_of((pid_t)h.pid)) {
+			shepherd_of((pid_t)h.pid)->agent_pid = forked_of(fd)->helper;
 		}
 		return;
 	}
+	add_shepherd(fd, (pid_t)h.pid);
 	for (size_t i = 0; i < SLOTS; i++) {
 		if (y.shepherds[i].used && y.shepherds[i].pid == h.pid) {
 			y.shepherds[i].fd = fd;
@@ -340,12 +373,30 @@ struct connection {
 	struct loop_watch *watch;
 };
 
+static void on_helper(void *arg, int fd, uint32_t events);
+
+static void forked(const uint8_t *body, size_t n, int fd)
+{
+	struct connection *c = calloc(1, sizeof(*c));
+	struct forked *f = forked_of(0);
+	struct wire_helper_forked m;
+
+	if (!c || !f || wire_helper_forked_decode(&m, body, n) < 0) {
+		free(c);
+		(void)close(fd);
+		return;
+	}
+	*f = (struct forked){.fd = fd, .helper = (pid_t)m.helper, .link_id = m.link_id};
+	c->watch = loop_add_fd(y.loop, fd, EPOLLIN, on_helper, c);
+}
+
 static void on_helper(void *arg, int fd, uint32_t events)
 {
 	struct connection *c = arg;
 	static uint8_t msg[131072];
 	struct wire_header h;
-	ssize_t n = sock_recv_fd(fd, msg, sizeof(msg), NULL);
+	int passed = -1;
+	ssize_t n = sock_recv_fd(fd, msg, sizeof(msg), &passed);
 	const uint8_t *body = msg + WIRE_HEADER_SIZE;
 
 	(void)events;
@@ -364,6 +415,8 @@ static void on_helper(void *arg, int fd, uint32_t events)
 					failed(&y.moves[i], "the agent has ended before it was prepared");
 			}
 		}
+		if (forked_of(fd))
+			forked_of(fd)->fd = 0;
 		loop_remove(c->watch);
 		free(c);
 		(void)close(fd);
@@ -387,6 +440,9 @@ static void on_helper(void *arg, int fd, uint32_t events)
 		break;
 	case WIRE_HELPER_TRACE:
 		trace(fd, body, h.length);
+		break;
+	case WIRE_HELPER_FORKED:
+		forked(body, h.length, passed);
 		break;
 	default:
 		break;
@@ -419,13 +475,17 @@ static void on_tcp(void *arg, int fd, uint32_t events)
 	(void)events;
 	if (conn < 0)
 		return;
-	if (recv(conn, bytes, sizeof(bytes), MSG_WAITALL) == sizeof(bytes) && wire_preamble_decode(bytes, &p) == 0 &&
-	    (m = move_by_id(p.id)) && m->agent >= 0) {
+	if (recv(conn, bytes, sizeof(bytes), MSG_WAITALL) == sizeof(bytes) && wire_preamble_decode(bytes, &p) == 0) {
 		struct wire_helper_link l = {.link_id = p.id};
+		int agent = (m = move_by_id(p.id)) ? m->agent : -1;
 
+		for (size_t i = 0; i < SLOTS; i++) {
+			if (y.forked[i].fd > 0 && y.forked[i].link_id == p.id)
+				agent = y.forked[i].fd;
+		}
 		buf_init(&b, 0);
-		if (wire_helper_link_encode(&l, &b) == 0)
-			send_to(m->agent, &b, conn);
+		if (agent >= 0 && wire_helper_link_encode(&l, &b) == 0)
+			send_to(agent, &b, conn);
 	}
 	(void)close(conn);
 }

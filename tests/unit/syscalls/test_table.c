@@ -101,7 +101,7 @@ static void classes(void **state)
 	assert_int_equal(CLASS_OF(g, SYS_clock_nanosleep, 0xfffffffa, 1, p, 0), SYSC_HOME);
 	assert_int_equal(CLASS_OF(g, SYS_clock_nanosleep, CLOCK_MONOTONIC, 1, p, 0), SYSC_FORWARD);
 	assert_int_equal(CLASS_OF(g, SYS_exit_group, 0), SYSC_EXIT);
-	assert_int_equal(CLASS_OF(g, SYS_fork, 0), SYSC_HOME);
+	assert_int_equal(CLASS_OF(g, SYS_fork, 0), SYSC_AGENT);
 	assert_int_equal(CLASS_OF(g, SYS_create_module, 0), SYSC_NOSYS);
 	assert_int_equal(CLASS_OF(g, 400, 0), SYSC_HOME);
 	assert_int_equal(CLASS_OF(g, 0xffffffff, 0), SYSC_HOME);

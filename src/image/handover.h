@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A traced task gets another tracer: a process that we fork for it, because a helper looks after one process only.
+ * Promise: in between the task only does what its registers say, and we give it nothing to do; if anything fails, or
+ * both of us are killed in that moment, it is killed, or sleeps with all its signals blocked. Must not: leave a child
+ * of ours behind that we would have to wait for.
+ */
+#ifndef GODWIT_IMAGE_HANDOVER_H
+#define GODWIT_IMAGE_HANDOVER_H
+
+#include "tracee.h"
+
+struct handover {
+	pid_t helper; /* the new process; as seen by the old one */
+	int fd; /* SEQPACKET between the two; owned by the caller */
+	bool new_process; /* we are it: the task is ours, stopped, and killed when we end */
+};
+
+/* t is stopped, all its signals are blocked, and its registers lead into a call that lasts. Returns twice. On failure
+ * the task is killed; only the old process hears of it. */
+int handover_fork(struct tracee *t, struct handover *ret, struct err *e) _must_check_;
+
+#endif
