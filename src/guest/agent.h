@@ -274,6 +274,7 @@ int agent_link_start(struct agent *a, int fd, struct err *e) _must_check_; /* fd
 /* Takes what the link has; with want_page, returns 1 as soon as a PAGE_REPLY was installed. */
 int agent_link_pump(struct agent *a, bool want_page, uint64_t deadline_ns) _must_check_;
 int agent_send(struct agent *a) _must_check_; /* flushes link_out() */
+int agent_tell_used(struct agent *a, uint64_t id) _must_check_; /* LINK_PONG; goes with what is sent next */
 
 /* main.c */
 int agent_begin(struct agent *a) _must_check_; /* signals and deadlines, in a new loop */

@@ -146,6 +146,13 @@ static int decide(struct guest_thread *g, const struct seccomp_notif *req)
 			return agent_answer(a, req->id, 0, SECCOMP_USER_NOTIF_FLAG_CONTINUE);
 		break;
 	case SYSC_FORWARD:
+		if (sysc_begins_program(nr, args)) {
+			/* When it succeeds, nobody asks us any more. With several threads it is done at home. */
+			if (a->threads_n > 1)
+				break;
+			r = agent_tell_used(a, 0);
+			return r < 0 ? r : agent_forward(g, req);
+		}
 		if (nr != SYS_mmap)
 			return agent_forward(g, req);
 		r = agent_map_begin(g, req);
@@ -228,6 +235,8 @@ int agent_reply(struct agent *a, const uint8_t *body, size_t n)
 	agent_clock_heard(a, m.home_mono_ns);
 	if (image_is_restart(ret) && !a->freeze_wanted && !signals_wait(g))
 		return -EPROTO;
+	if (ret == 0 && sysc_begins_program(g->call.nr, g->call.args))
+		return -EPROTO; /* home has the new program, and this guest ends */
 	/* Writing may have to fetch pages first, and what they bring overwrites the link's buffer. */
 	buf_clear(&a->segments);
 	r = buf_append(&a->segments, m.segments.data, m.segments.len);

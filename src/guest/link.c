@@ -90,20 +90,26 @@ static int go(struct agent *a, const uint8_t *body, size_t n)
 	return r < 0 ? r : agent_send(a);
 }
 
+int agent_tell_used(struct agent *a, uint64_t id)
+{
+	struct wire_link_pong m = {.id = id, .cpu_us = agent_cpu_us(a)};
+	struct proc_stat st;
+
+	m.cpu_sys_us = a->b.head.used.sys / NSEC_PER_USEC;
+	if (proc_read_stat(main_tracee(a)->pid, &st) == 0)
+		m.rss = (uint64_t)st.rss_pages * IMAGE_PAGE;
+	return wire_link_pong_encode(&m, link_out(a->link));
+}
+
 static int pong(struct agent *a, const uint8_t *body, size_t n)
 {
 	struct wire_link_ping m;
-	struct wire_link_pong out;
-	struct proc_stat st;
 	int r = wire_link_ping_decode(&m, body, n);
 
 	if (r < 0)
 		return r;
 	agent_clock_sample(a, m.home_mono_ns, m.home_real_ns, m.home_boot_ns);
-	out = (struct wire_link_pong){.id = m.id, .cpu_us = agent_cpu_us(a)};
-	if (proc_read_stat(main_tracee(a)->pid, &st) == 0)
-		out.rss = (uint64_t)st.rss_pages * IMAGE_PAGE;
-	r = wire_link_pong_encode(&out, link_out(a->link));
+	r = agent_tell_used(a, m.id);
 	return r < 0 ? r : agent_send(a);
 }
 

@@ -254,6 +254,9 @@ static int permitted(struct deputy *d)
 		return 0;
 	if (m->nr == SYS_restart_syscall)
 		return m->reissue && d->restart.live && d->restart.nr == m->nr ? 0 : -EPERM;
+	/* The kernel would end the other threads, and the main one could change under our hands. */
+	if (sysc_begins_program(m->nr, m->args) && d->s->threads_n > 1)
+		return -EPERM;
 	r = sysc_permitted(m->nr, m->args);
 	return r < 0 ? r : sysc_covered(m->nr, m->args, m->segments.data, m->segments.len);
 }
@@ -396,6 +399,14 @@ int call_begin(struct shepherd *s, const uint8_t *body, size_t n)
 	return 0;
 }
 
+int call_take_home(struct deputy *d, unsigned reason)
+{
+	d->call.refused = true;
+	d->state = DEPUTY_HELD;
+	shepherd_want_home(d->s, reason, d->call.m.nr);
+	return 0;
+}
+
 int call_give_back(struct deputy *d)
 {
 	if (!d->call.refused)
@@ -451,6 +462,15 @@ int call_finish(struct deputy *d, int64_t ret)
 	struct wire_bytes seg = d->call.m.segments, out;
 	int r = 0;
 
+	if (exec_returned(d, ret)) {
+		if (!s->moving) {
+			(void)call_take_home(d, REASON_EXEC);
+			if (shepherd_home_now(s))
+				shepherd_come_home(s, REASON_EXEC);
+			return 0;
+		}
+		ret = -ERESTARTNOINTR_;
+	}
 	if (!image_is_restart(ret))
 		d->timed.end_ns = 0;
 	if (may_let_signal_in(d, ret)) {

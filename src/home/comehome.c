@@ -239,6 +239,15 @@ static int let_go(struct shepherd *s, struct builder *b)
 	return r;
 }
 
+void shepherd_is_home(struct shepherd *s, unsigned reason, const struct err *e, uint64_t freeze_ns)
+{
+	(void)strcpy(s->host, "");
+	shepherd_say_status(s);
+	shepherd_say_moved(s, e, freeze_ns);
+	shepherd_end(s, HELPER_END_HOME, reason, "process %d (%s) is home: %s%s%s", s->pid, s->facts.comm,
+		     reason_sentence(reason), s->home_nr ? ": " : "", s->home_nr ? sysc_name(s->home_nr) : "");
+}
+
 void shepherd_come_home(struct shepherd *s, unsigned reason)
 {
 	struct err e = {0};
@@ -282,8 +291,7 @@ void shepherd_take_home(struct shepherd *s, unsigned reason)
 		free(b);
 		return;
 	}
-	if (wire_kill_encode(&(struct wire_kill){0}, link_out(s->link)) == 0)
-		(void)!link_flush_wait(s->link, clock_mono_ns() + NSEC_PER_SEC, &e);
+	shepherd_kill_guest(s->link);
 	if (fault_point(FAULT_SHEP_KILL_SENT) < 0)
 		deputy_lost(s, "fault point shep-kill-sent");
 	r = let_go(s, b);
@@ -293,10 +301,6 @@ void shepherd_take_home(struct shepherd *s, unsigned reason)
 	s->move_bytes = b->bytes;
 	s->cpu_us = (b->head.used.user + b->head.used.sys) / NSEC_PER_USEC;
 	s->cpu_sys_us = b->head.used.sys / NSEC_PER_USEC;
-	(void)strcpy(s->host, "");
 	e.code = 0;
-	shepherd_say_status(s);
-	shepherd_say_moved(s, &e, freeze_ns);
-	shepherd_end(s, HELPER_END_HOME, reason, "process %d (%s) is home: %s%s%s", s->pid, s->facts.comm,
-		     reason_sentence(reason), s->home_nr ? ": " : "", s->home_nr ? sysc_name(s->home_nr) : "");
+	shepherd_is_home(s, reason, &e, freeze_ns);
 }

@@ -173,8 +173,9 @@ static void reap(struct shepherd *s)
 		struct tracee *t = &s->threads[i]->t;
 
 		while (t->stop != TRACEE_ENDED) {
+			/* The end may be by the signal that it stands before. */
 			if (t->stop != TRACEE_RUNNING)
-				(void)!tracee_resume(t, TRACEE_CONT, 0);
+				(void)!tracee_resume(t, TRACEE_CONT, t->stop == TRACEE_SIGNAL ? t->sig : 0);
 			if (tracee_wait(t, deadline) < 0)
 				break;
 		}
@@ -199,6 +200,7 @@ void deputy_lost_for(struct shepherd *s, unsigned reason, const char *why)
 {
 	if (ends_already(s))
 		process_ended(s);
+	exec_await(s);
 	if (main_tracee(s)->stop != TRACEE_ENDED)
 		(void)kill(s->pid, SIGKILL);
 	reap(s);
@@ -335,11 +337,9 @@ static void signal_given(struct deputy *d)
 
 void process_ended(struct shepherd *s)
 {
-	struct err e;
-
 	reap(s);
-	if (s->link && wire_kill_encode(&(struct wire_kill){0}, link_out(s->link)) == 0)
-		(void)!link_flush_wait(s->link, clock_mono_ns() + NSEC_PER_SEC, &e);
+	if (s->link)
+		shepherd_kill_guest(s->link);
 	shepherd_end(s, HELPER_END_DONE, 0, "process %d (%s) has ended (status %#x)", s->pid, s->facts.comm,
 		     main_tracee(s)->status);
 }

@@ -62,6 +62,14 @@ static int read_pages(struct shepherd *s, uint64_t addr, uint32_t pages, uint8_t
 	return *ret_got ? 0 : -EFAULT;
 }
 
+void shepherd_kill_guest(struct link *link)
+{
+	struct err e;
+
+	if (wire_kill_encode(&(struct wire_kill){0}, link_out(link)) == 0)
+		(void)!link_flush_wait(link, clock_mono_ns() + NSEC_PER_SEC, &e);
+}
+
 static int give_pages(struct shepherd *s, const uint8_t *body, size_t n)
 {
 	struct wire_page_request m;
@@ -70,7 +78,8 @@ static int give_pages(struct shepherd *s, const uint8_t *body, size_t n)
 	uint32_t pages, got = 0;
 	int r = wire_page_request_decode(&m, body, n);
 
-	if (r < 0 || (m.addr & (IMAGE_PAGE - 1)) || !m.pages || m.pages > PAGES_MAX)
+	/* A guest that waits for another program touches nothing, and that program is none of its host's business. */
+	if (r < 0 || (m.addr & (IMAGE_PAGE - 1)) || !m.pages || m.pages > PAGES_MAX || exec_under_way(s))
 		return -EPROTO;
 	out.addr = m.addr;
 	v = maps_find(&s->maps, m.addr);
@@ -97,6 +106,7 @@ static int pong(struct shepherd *s, const uint8_t *body, size_t n)
 
 	if (r == 0 && (m.cpu_us != s->cpu_us || m.rss != s->rss)) {
 		s->cpu_us = m.cpu_us;
+		s->cpu_sys_us = m.cpu_sys_us < m.cpu_us ? m.cpu_sys_us : m.cpu_us;
 		s->rss = m.rss;
 		s->status_due = true;
 	}

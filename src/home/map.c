@@ -91,15 +91,6 @@ static void forget_scratch(struct shepherd *s, uint64_t start, uint64_t end)
 	}
 }
 
-/* The call is given back to the guest once it is on its way home. */
-static int do_at_home(struct deputy *d)
-{
-	d->call.refused = true;
-	d->state = DEPUTY_HELD;
-	shepherd_want_home(d->s, REASON_CALL_HOME, SYS_mmap);
-	return 0;
-}
-
 static int tell(struct deputy *d)
 {
 	struct shepherd *s = d->s;
@@ -125,7 +116,7 @@ int deputy_map(struct deputy *d)
 		return -EPROTO;
 	d->call.begun_ns = clock_mono_ns();
 	if (!can_be_lent(s, a) || in_the_way(s, a[0], a[0] + a[1]))
-		return do_at_home(d);
+		return call_take_home(d, REASON_CALL_HOME);
 	r = tracee_mask_all(&d->t);
 	if (r == 0)
 		r = tracee_syscall(&d->t, &ret, SYS_mmap, a[0], a[1], a[2], a[3], a[4], a[5]);
@@ -135,7 +126,7 @@ int deputy_map(struct deputy *d)
 		process_ended(s);
 	/* The deputy has other mappings and limits of its own than the process would have at home. */
 	if (r == 0 && ret == -ENOMEM)
-		return do_at_home(d);
+		return call_take_home(d, REASON_CALL_HOME);
 	if (r == 0 && ret == (int64_t)a[0]) {
 		forget_scratch(s, a[0], a[0] + a[1]);
 		r = tell(d);

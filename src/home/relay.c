@@ -99,8 +99,7 @@ int shepherd_go_on(struct shepherd *s, const struct wire_helper_move *order, str
 		s->link = take_ptr(to);
 		for (size_t i = 0; i < s->threads_n; i++)
 			s->threads[i]->signals_given = 0;
-		if (wire_kill_encode(&(struct wire_kill){0}, link_out(from)) == 0)
-			(void)!link_flush_wait(from, clock_mono_ns() + NSEC_PER_SEC, NULL);
+		shepherd_kill_guest(from);
 		link_free(from);
 		shepherd_note_host(s, order);
 		/* What the first host wished for is done; what the guest itself needs it will ask for again. */

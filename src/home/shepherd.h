@@ -7,8 +7,9 @@
  * of the guest come over the link and are run by the deputy (calls.c); pages of files are read from its mappings
  * (link.c), to which those are added that the guest makes (map.c). When a signal wants to be delivered, when the guest
  * needs home, or when godwitd says so, the image comes back into the deputy (comehome.c), or goes on to another host
- * (relay.c). Each event of the deputy is a stop that only this program sees. Must not: drop the deputy's memory before
- * STARTED; let the deputy run with registers that are not its own; keep a process whose link is lost.
+ * (relay.c). A program that the guest executes begins at home, without an image (exec.c). Each event of the deputy is a
+ * stop that only this program sees. Must not: drop the deputy's memory before STARTED; let the deputy run with
+ * registers that are not its own; keep a process whose link is lost.
  */
 #ifndef GODWIT_HOME_SHEPHERD_H
 #define GODWIT_HOME_SHEPHERD_H
@@ -250,15 +251,26 @@ int call_give_back(struct deputy *d) _must_check_; /* answers a call that was no
 int call_finish(struct deputy *d, int64_t ret) _must_check_; /* sends REPLY */
 int call_answer(struct deputy *d, int64_t ret) _must_check_; /* a REPLY without memory */
 int call_rerun(struct deputy *d) _must_check_;
+/* The call is given back to the guest once it is on its way home. 0. */
+int call_take_home(struct deputy *d, unsigned reason);
 /* The call that stands in *regs is to be made again at home: its time goes on. */
 void call_continue_time(const struct deputy *d, struct user_regs_struct *regs);
 
 /* map.c: the deputy stands; it maps the file that its CALL names, and answers, or the process comes home */
 int deputy_map(struct deputy *d) _must_check_;
 
+/* exec.c */
+bool exec_under_way(const struct shepherd *s); /* by the time that it is seen, the memory may be another program's */
+/* The call has ended with ret. Does not return when another program has begun, or the process is ending; 1: the call
+ * is to be made at home, without a tracer; 0: it is to be answered. */
+int exec_returned(struct deputy *d, int64_t ret) _must_check_;
+/* The guest is lost: when it was about to execute another program, that is waited for. Returns when it is not. */
+void exec_await(struct shepherd *s);
+
 /* link.c */
 void shepherd_want_home(struct shepherd *s, unsigned reason, unsigned nr); /* as soon as the present step is done */
 void shepherd_watch_link(struct shepherd *s);
+void shepherd_kill_guest(struct link *link); /* on the host; if that is reached, for a second */
 void shepherd_pump(struct shepherd *s); /* takes what the link has, and comes home if that is wanted */
 int shepherd_frame(struct shepherd *s, const struct wire_header *h, const uint8_t *body) _must_check_;
 int shepherd_send(struct shepherd *s) _must_check_;
@@ -271,6 +283,10 @@ int shepherd_stray_frame(struct shepherd *s, const struct wire_header *h, const 
 /* comehome.c and relay.c */
 void shepherd_come_home(struct shepherd *s, unsigned reason);
 void shepherd_take_home(struct shepherd *s, unsigned reason); /* the rest of it, when the guest stands still already */
+/* The process goes on at home, and nothing of ours is in it: tells godwitd (e: what an order under way has come to) and
+ * ends. */
+void shepherd_is_home(struct shepherd *s, unsigned reason, const struct err *e, uint64_t freeze_ns)
+    __attribute__((noreturn));
 /* The rest of an image that nobody can use has still to be taken off the link, before RESUME. */
 void shepherd_drain_image(struct shepherd *s);
 int shepherd_go_on(struct shepherd *s, const struct wire_helper_move *order, struct err *e) _must_check_;

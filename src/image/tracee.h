@@ -101,7 +101,7 @@ int tracee_settle(struct tracee *t, const struct user_regs_struct *regs, uint64_
 /* tracee_settle(), then detached. Tasks stopped by job control stay stopped. */
 int tracee_leave(struct tracee *t, const struct user_regs_struct *regs, uint64_t deadline_ns) _must_check_;
 
-/* Lets the task go, from TRACEE_SIGNAL with that signal. */
+/* Lets the task go from TRACEE_SIGNAL, with that signal; or (0) from the end of a call, or for another tracer. */
 int tracee_detach(struct tracee *t, int sig) _must_check_;
 
 /* Memory, any protection. All of n bytes or -EFAULT. Not for pages that this process itself must supply. */

@@ -128,6 +128,9 @@ static bool arg_covered(const struct cover *c, const struct seg *s, const struct
 {
 	uint32_t version;
 
+	if (a->kind == ARG_STRINGS || (s->flags & SEG_STRINGS))
+		return a->kind == ARG_STRINGS &&
+		       (s->flags & SEG_STRINGS); /* each of them ends, and so does their array */
 	switch (a->kind) {
 	case ARG_STR:
 	case ARG_STR16:

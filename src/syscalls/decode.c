@@ -12,6 +12,7 @@
 #define SHOWN_IOVS 8
 #define SHOWN_INTS 8
 #define SHOWN_FDS 32
+#define SHOWN_STRINGS 8
 
 struct decoder {
 	struct line *l;
@@ -104,12 +105,37 @@ static void put_iov(const struct decoder *d, const struct seg *s)
 	line_put(d->l, "]");
 }
 
+static void put_strings(struct line *l, const struct sysc_arg *a, const struct seg *s)
+{
+	const uint8_t *p = s->data;
+
+	if (a->show == SHOW_NONE) {
+		line_put(l, "[%u strings]", s->strings);
+		return;
+	}
+	line_put(l, "[");
+	for (uint32_t i = 0; i < s->strings; i++) {
+		size_t n = strlen((const char *)p) + 1;
+
+		line_put(l, i ? ", " : "");
+		if (i == SHOWN_STRINGS) {
+			line_put(l, "...");
+			break;
+		}
+		line_bytes(l, p, n, true);
+		p += n;
+	}
+	line_put(l, "]");
+}
+
 static void put_memory(const struct decoder *d, const struct sysc_arg *a, const struct seg *s)
 {
 	size_t n = 0;
 	const uint8_t *p = content(d, s, &n);
 
-	if (!p || (a->kind != ARG_FDSET && a->kind < ARG_IOV_IN && a->show == SHOW_NONE) || a->kind == ARG_CAPS)
+	if (s->flags & SEG_STRINGS)
+		put_strings(d->l, a, s);
+	else if (!p || (a->kind != ARG_FDSET && a->kind < ARG_IOV_IN && a->show == SHOW_NONE) || a->kind == ARG_CAPS)
 		line_put(d->l, "%#llx", (unsigned long long)s->addr);
 	else if (a->kind == ARG_FDSET)
 		put_fdset(d->l, p, n);

@@ -19,7 +19,7 @@ VALUES = ["int", "uint", "size", "off", "fd", "dirfd", "pid", "id", "sig", "mode
 NARROW = {"int", "uint"}  # the kernel looks at 32 bits of such a length
 STRINGS = ["str", "str16", "path", "openpath"]
 NESTED = {"iovin": "IOV_IN", "iovout": "IOV_OUT", "msgin": "MSG_IN", "msgout": "MSG_OUT", "mmsgin": "MMSG_IN",
-          "sigpack": "SIGPACK", "fdset": "FDSET", "caps": "CAPS"}
+          "sigpack": "SIGPACK", "fdset": "FDSET", "caps": "CAPS", "strings": "STRINGS"}
 WITH_LENGTH = {"iovin", "iovout", "mmsgin", "fdset", "caps"}
 SHOWS = ["none", "bytes", "ints", "time"]
 RULES = {"always": "ALWAYS", "ok": "OK", "pos": "POS", "intr": "INTR", "ret": "RET", "soft": "ALWAYS"}
@@ -62,6 +62,8 @@ class Arg:
             self.c["kind"] = NESTED[self.kind]
             if (self.length is not None) != (self.kind in WITH_LENGTH) or self.rule:
                 raise Bad(f"'{self.text}': wrong use of {self.kind}")
+            if self.kind == "strings":
+                self.c["show"] = (self.show or "bytes").upper()
             if self.length is not None:
                 if self.length not in index:
                     raise Bad(f"'{self.text}': no argument {self.length}")

@@ -7,8 +7,11 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/syscall.h>
 
 #include "table.h"
+
+#define EXECVE_CHECK 0x10000 /* of execveat(2): only tells whether it could */
 
 const struct sysc_row *sysc_row(unsigned nr)
 {
@@ -45,6 +48,11 @@ int sysc_may_block(unsigned nr)
 	const struct sysc_row *row = sysc_row(nr);
 
 	return row && row->detail->may_block;
+}
+
+bool sysc_begins_program(unsigned nr, const uint64_t args[6])
+{
+	return nr == SYS_execve || (nr == SYS_execveat && !(args[4] & EXECVE_CHECK));
 }
 
 static bool case_holds(const struct sysc_case *c, const uint64_t args[6])

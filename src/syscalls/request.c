@@ -16,6 +16,7 @@
 #define MMSGHDR_SIZE 64
 #define NO_FIX UINT16_MAX
 #define FIX_MAX (2 * SEG_COUNT_MAX)
+#define PAGE 4096
 
 /* Offsets in struct msghdr of x86-64. */
 enum { MSG_NAME = 0, MSG_NAMELEN = 8, MSG_IOV = 16, MSG_IOVLEN = 24, MSG_CONTROL = 32, MSG_CONTROLLEN = 40 };
@@ -29,6 +30,12 @@ struct fix { /* "the pointer at off is to be that of target" */
 struct planned { /* a segment that is still to be written out */
 	struct seg s;
 	uint16_t first_fix, last_fix;
+	size_t from; /* SEG_STRINGS: where they begin in the builder's strings */
+};
+
+struct page { /* of the guest */
+	uint64_t addr; /* 1: none */
+	uint8_t bytes[PAGE];
 };
 
 struct builder {
@@ -40,6 +47,8 @@ struct builder {
 	int of_arg[6]; /* segment of an argument, -1 */
 	struct planned seg[SEG_COUNT_MAX];
 	struct fix fix[FIX_MAX];
+	struct buf strings; /* of all lists, one behind the other */
+	struct page pointers, text; /* read last */
 };
 
 /* Plans a segment. Returns its index, or -E2BIG when the call is too large to be forwarded. */
@@ -297,6 +306,82 @@ static int plan_caps(struct builder *b, const struct sysc_arg *a, uint8_t i)
 	return seg;
 }
 
+/* What lies at addr, up to the end of its page. */
+static int look_at(struct builder *b, struct page *page, uint64_t addr, const uint8_t **ret, size_t *ret_len)
+{
+	size_t off = (size_t)(addr & (PAGE - 1));
+
+	if (page->addr != addr - off) {
+		page->addr = 1;
+		if (read_guest(b, addr - off, page->bytes, PAGE) < 0)
+			return -EFAULT;
+		page->addr = addr - off;
+	}
+	*ret = page->bytes + off;
+	*ret_len = PAGE - off;
+	return 0;
+}
+
+static int read_pointer(struct builder *b, uint64_t addr, uint64_t *ret)
+{
+	uint8_t word[8];
+
+	for (size_t n = 0; n < sizeof(word);) {
+		const uint8_t *p;
+		size_t there;
+		int r = look_at(b, &b->pointers, addr + n, &p, &there);
+
+		if (r < 0)
+			return r;
+		there = there < sizeof(word) - n ? there : sizeof(word) - n;
+		memcpy(word + n, p, there);
+		n += there;
+	}
+	*ret = seg_get64(word);
+	return 0;
+}
+
+static int take_string(struct builder *b, uint64_t addr)
+{
+	for (;;) {
+		const uint8_t *p, *nul;
+		size_t n;
+		int r = look_at(b, &b->text, addr, &p, &n);
+
+		if (r < 0)
+			return r;
+		nul = memchr(p, 0, n);
+		n = nul ? (size_t)(nul - p) + 1 : n;
+		r = buf_append(&b->strings, p, n);
+		if (r < 0 || nul)
+			return r;
+		addr += n;
+	}
+}
+
+/* The kernel takes 6 MiB at most, whatever the limits: what does not fit here is for home to refuse. */
+static int plan_strings(struct builder *b, uint8_t i)
+{
+	size_t from = b->strings.len, n = 0;
+	uint64_t at;
+	int r;
+
+	while ((r = read_pointer(b, b->args[i] + 8 * n, &at)) == 0 && at) {
+		r = take_string(b, at);
+		if (r < 0 || seg_pointers(++n) > SEG_DATA_MAX - b->sum)
+			return r < 0 ? r : -E2BIG;
+	}
+	if (r < 0 || seg_pointers(n) > SEG_DATA_MAX - b->sum)
+		return r < 0 ? r : -E2BIG;
+	b->sum += (uint32_t)seg_pointers(n);
+	r = plan(b, i, SEG_IN, b->args[i], b->strings.len - from);
+	if (r < 0)
+		return r;
+	b->seg[r].s.flags = SEG_STRINGS;
+	b->seg[r].from = from;
+	return r;
+}
+
 /* Plans the segments of argument i. >= 0, or -errno: the call cannot be forwarded. */
 static int plan_arg(struct builder *b, const struct sysc_arg *a, uint8_t i)
 {
@@ -324,6 +409,8 @@ static int plan_arg(struct builder *b, const struct sysc_arg *a, uint8_t i)
 		return plan_sigpack(b, i);
 	case ARG_CAPS:
 		return plan_caps(b, a, i);
+	case ARG_STRINGS:
+		return plan_strings(b, i);
 	default:
 		return plan_buffer(b, a, i);
 	}
@@ -367,7 +454,9 @@ static int write_segment(struct builder *b, const struct planned *p, struct buf 
 		seg_put32(w, b->fix[k].off);
 		seg_put32(w + 4, b->fix[k].target);
 	}
-	if (data && read_guest(b, p->s.addr, w, data) < 0)
+	if (data && (p->s.flags & SEG_STRINGS))
+		memcpy(w, buf_head(&b->strings) + p->from, data);
+	else if (data && read_guest(b, p->s.addr, w, data) < 0)
 		return -EFAULT;
 	buf_commit(out, n);
 	return 0;
@@ -398,6 +487,7 @@ enum sysc_class sysc_request(unsigned nr, const uint64_t args[6], const struct s
 	const struct sysc_case *c;
 	SEG_UNINITIALIZED struct builder b;
 	unsigned cls;
+	int r;
 
 	if (!row)
 		return SYSC_HOME;
@@ -412,7 +502,11 @@ enum sysc_class sysc_request(unsigned nr, const uint64_t args[6], const struct s
 	b.sum = 0;
 	b.n = 0;
 	b.nfix = 0;
+	b.pointers.addr = b.text.addr = 1;
+	buf_init(&b.strings, SEG_DATA_MAX);
 	for (unsigned i = 0; i < 6; i++)
 		b.of_arg[i] = -1;
-	return build(&b, row, c, out) < 0 ? SYSC_HOME : SYSC_FORWARD;
+	r = build(&b, row, c, out);
+	buf_release(&b.strings);
+	return r < 0 ? SYSC_HOME : SYSC_FORWARD;
 }

@@ -15,6 +15,16 @@ void seg_fixup(const struct seg *s, unsigned i, uint32_t *ret_off, uint32_t *ret
 	*ret_target = seg_get32(s->fix + (size_t)i * SEG_FIX + 4);
 }
 
+/* Strings only go to the call, as an argument; each of them ends. */
+static int parse_strings(struct seg *s)
+{
+	if (s->dir != SEG_IN || s->arg == SEG_NESTED || s->nfix || (s->len && s->data[s->len - 1]))
+		return -EPROTO;
+	for (const uint8_t *p = s->data; p < s->data + s->len; s->strings++)
+		p += strlen((const char *)p) + 1;
+	return 0;
+}
+
 /* One segment at p, of which n bytes are there. Returns its size in bytes or -EPROTO. */
 static ssize_t parse_one(const uint8_t *p, size_t n, struct seg *s)
 {
@@ -33,7 +43,7 @@ static ssize_t parse_one(const uint8_t *p, size_t n, struct seg *s)
 			  .nfix = seg_get16(p + 20)};
 	if (seg_get16(p + 22) != 0 || s->dir == 0 || s->dir > (SEG_IN | SEG_OUT) || s->rule >= RULE__MAX)
 		return -EPROTO;
-	if ((s->flags & ~SEG_SOFT) || (s->arg >= 6 && s->arg != SEG_NESTED) || s->len > SEG_DATA_MAX)
+	if ((s->flags & ~(SEG_SOFT | SEG_STRINGS)) || (s->arg >= 6 && s->arg != SEG_NESTED) || s->len > SEG_DATA_MAX)
 		return -EPROTO;
 	if (s->nfix) {
 		/* The original pointers are put back after the call, so they must have been sent. */
@@ -48,6 +58,8 @@ static ssize_t parse_one(const uint8_t *p, size_t n, struct seg *s)
 		s->data = p + used;
 		used += s->len;
 	}
+	if ((s->flags & SEG_STRINGS) && parse_strings(s) < 0)
+		return -EPROTO;
 	return (ssize_t)used;
 }
 
@@ -60,7 +72,8 @@ static int check_references(const struct seg_list *l, const struct seg *s)
 		uint32_t off, target;
 
 		seg_fixup(s, i, &off, &target);
-		if (off < next || s->len < 8 || off > s->len - 8 || target >= l->n || &l->seg[target] == s)
+		if (off < next || s->len < 8 || off > s->len - 8 || target >= l->n || &l->seg[target] == s ||
+		    (l->seg[target].flags & SEG_STRINGS))
 			return -EPROTO;
 		next = off + 8;
 	}
@@ -76,7 +89,7 @@ static int check_references(const struct seg_list *l, const struct seg *s)
 /* What the call reads comes first, so that only this part must be brought into the deputy. */
 static void lay_out(struct seg_list *l)
 {
-	uint32_t off = 0;
+	uint32_t off = 0, room;
 
 	for (unsigned pass = 0; pass < 2; pass++) {
 		for (unsigned i = 0; i < l->n; i++) {
@@ -86,7 +99,8 @@ static void lay_out(struct seg_list *l)
 				continue;
 			s->off = off;
 			/* At least one unit each: every segment has an address of its own. */
-			off += (s->len ? s->len + SEG_ALIGN - 1 : SEG_ALIGN) & ~(SEG_ALIGN - 1);
+			room = (uint32_t)seg_room(s);
+			off += (room ? room + SEG_ALIGN - 1 : SEG_ALIGN) & ~(SEG_ALIGN - 1);
 		}
 		if (pass == 0)
 			l->image = off;
@@ -97,7 +111,7 @@ static void lay_out(struct seg_list *l)
 int seg_parse(const uint8_t *p, size_t n, struct seg_list *l)
 {
 	unsigned used_args = 0;
-	uint32_t sum = 0;
+	uint64_t sum = 0;
 
 	l->n = 0;
 	while (n > 0) {
@@ -109,7 +123,7 @@ int seg_parse(const uint8_t *p, size_t n, struct seg_list *l)
 		used = parse_one(p, n, s);
 		if (used < 0)
 			return -EPROTO;
-		sum += s->len;
+		sum += seg_room(s);
 		if (sum > SEG_DATA_MAX || (s->arg < 6 && (used_args & 1u << s->arg)))
 			return -EPROTO;
 		if (s->arg < 6)
@@ -140,6 +154,18 @@ ssize_t sysc_image_size(const uint8_t *segments, size_t n)
 	return seg_parse(segments, n, &l) < 0 ? -EPROTO : (ssize_t)l.image;
 }
 
+static void place_strings(const struct seg *s, uint64_t base, uint8_t *local)
+{
+	uint32_t text = s->off + (uint32_t)seg_pointers(s->strings), at = 0;
+
+	if (s->len)
+		memcpy(local + text, s->data, s->len);
+	for (uint32_t i = 0; i < s->strings; i++) {
+		seg_put64(local + s->off + 8 * (size_t)i, base + text + at);
+		at += (uint32_t)strlen((const char *)s->data + at) + 1;
+	}
+}
+
 int sysc_place(const uint8_t *segments, size_t n, uint64_t base, uint8_t *local, size_t size, uint64_t args[6])
 {
 	SEG_UNINITIALIZED struct seg_list l;
@@ -151,7 +177,9 @@ int sysc_place(const uint8_t *segments, size_t n, uint64_t base, uint8_t *local,
 	for (unsigned i = 0; i < l.n; i++) {
 		const struct seg *s = &l.seg[i];
 
-		if (s->len && s->data)
+		if (s->flags & SEG_STRINGS)
+			place_strings(s, base, local);
+		else if (s->len && s->data)
 			memcpy(local + s->off, s->data, s->len);
 		for (unsigned k = 0; k < s->nfix; k++) {
 			uint32_t off, target;

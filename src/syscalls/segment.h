@@ -18,7 +18,10 @@
 #define ANSWER_HEAD 16u
 
 enum { SEG_IN = 1, SEG_OUT = 2 };
-enum { SEG_SOFT = 1 };
+enum {
+	SEG_SOFT = 1,
+	SEG_STRINGS = 2, /* the data are strings; the memory is an array of pointers to them, and they behind it */
+};
 
 /* Arrays of segments are large; filling them with a pattern first would cost more than the call. */
 #define SEG_UNINITIALIZED __attribute__((uninitialized))
@@ -29,6 +32,7 @@ struct seg {
 	uint64_t addr; /* in the guest */
 	uint16_t p1, p2;
 	uint16_t nfix;
+	uint32_t strings; /* SEG_STRINGS: how many */
 	uint32_t off; /* in the scratch memory */
 	const uint8_t *fix; /* nfix times u32 offset, u32 target segment */
 	const uint8_t *data; /* len bytes when dir has SEG_IN, else NULL */
@@ -43,6 +47,17 @@ struct seg_list {
 
 /* Parses and lays out. 0, or -EPROTO when anything is not as a faithful sender writes it. */
 int seg_parse(const uint8_t *p, size_t n, struct seg_list *l);
+
+/* Bytes of so many pointers, and of the NULL that ends them. */
+static inline uint64_t seg_pointers(uint64_t strings)
+{
+	return 8 * (strings + 1);
+}
+/* Bytes that the segment takes in the scratch memory. */
+static inline uint64_t seg_room(const struct seg *s)
+{
+	return s->len + (s->flags & SEG_STRINGS ? seg_pointers(s->strings) : 0);
+}
 
 /* Fix-up i of a segment. */
 void seg_fixup(const struct seg *s, unsigned i, uint32_t *ret_off, uint32_t *ret_target);

@@ -14,6 +14,7 @@
 #ifndef GODWIT_SYSCALLS_SYSCALLS_H
 #define GODWIT_SYSCALLS_SYSCALLS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <stddef.h>
 #include <sys/types.h>
@@ -105,6 +106,9 @@ void sysc_decode(unsigned nr, const uint64_t args[6], const uint8_t *segments, s
  * if own_word is its sixth argument. 0 or -errno. */
 struct sock_filter;
 int sysc_filter(uint64_t own_ip, uint64_t own_word, struct sock_filter **ret, unsigned *ret_count);
+
+/* Does the call, when it succeeds, put another program in the place of the one that makes it? */
+bool sysc_begins_program(unsigned nr, const uint64_t args[6]);
 
 /* True when the call may sleep for as long as it likes (a read from a terminal); the agent then expects no
  * answer within the link's deadline. */

@@ -28,6 +28,7 @@ enum arg_kind {
 	ARG_SIGPACK, /* the sixth argument of pselect6: address and size of a signal mask */
 	ARG_FDSET,
 	ARG_CAPS, /* capget's data: as long as the version in its header says */
+	ARG_STRINGS, /* pointers to strings, NULL after the last */
 };
 
 enum arg_show {

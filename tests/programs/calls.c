@@ -142,6 +142,7 @@ static void newer_files(void)
 	struct open_how how = {.flags = O_RDONLY};
 	uint64_t range[2] = {0, 4096}, cstat[5], attr[3] = {0};
 	struct statx sx;
+	char *words[] = {"a", "b", NULL};
 	int fd = (int)CALL(openat2, AT_FDCWD, "one", &how, sizeof(how)), m;
 
 	NEWER(cachestat, fd, range, cstat, 0);
@@ -157,6 +158,8 @@ static void newer_files(void)
 	say("  %.6s", buf);
 	CALL(close_range, m, m, 0);
 	CALL(faccessat2, AT_FDCWD, "one", R_OK, AT_EACCESS);
+	CALL(execve, "none", words, words);
+	CALL(execveat, AT_FDCWD, "one", words, words, 0); /* which is not executable */
 }
 
 static void names(void)

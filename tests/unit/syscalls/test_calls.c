@@ -617,6 +617,57 @@ static void queues(void **state)
 	assert_int_equal(msgctl((int)q, IPC_RMID, NULL), 0);
 }
 
+/* Lists of strings arrive as they are, up to a bound; what cannot be read is for home. */
+static void programs(void **state)
+{
+	static const char script[] = "test \"$# $0 $1 $2 $A\" = '2 zero one  yes'";
+	struct guest *g = *state;
+	uint64_t sh = guest_str(g, "/bin/sh"), empty = guest_str(g, ""), many[200] = {0},
+		 end = GUEST_BASE + GUEST_SIZE - 8;
+	uint64_t argv[] = {
+	    sh, guest_str(g, "-c"), guest_str(g, script), guest_str(g, "zero"), guest_str(g, "one"), empty, 0};
+	uint64_t envp[] = {guest_str(g, "A=yes"), 0};
+	uint64_t args = guest_put(g, argv, sizeof(argv)), env = guest_put(g, envp, sizeof(envp));
+	uint64_t long_one = guest_alloc(g, 100 << 10), list = guest_alloc(g, sizeof(many)),
+		 odd = guest_alloc(g, 4096 + 64);
+	int status;
+	pid_t pid;
+	long r;
+
+	odd = (odd | 4095) - 4; /* its first pointer lies in two pages */
+	memcpy(guest_at(g, odd), argv, sizeof(argv));
+	for (unsigned i = 0; i < 2; i++) {
+		pid = fork();
+		if (pid == 0) {
+			(void)FORWARD(g, SYS_execve, sh, i ? odd : args, env);
+			_exit(99);
+		}
+		assert_int_equal(waitpid(pid, &status, 0), pid);
+		assert_int_equal(status, 0);
+	}
+	assert_int_equal(FORWARD(g, SYS_execve, guest_str(g, "/none"), args, env), -ENOENT);
+	assert_int_equal(FORWARD(g, SYS_execve, guest_str(g, "/none"), 0, 0), -ENOENT);
+	assert_int_equal(FORWARD(g, SYS_execveat, U(-1), guest_str(g, "x"), args, env, 0), -EBADF);
+	r = FORWARD(g, SYS_execveat, U(AT_FDCWD), sh, args, env, 0x10000); /* AT_EXECVE_CHECK, Linux 6.14 */
+	assert_true(r == 0 || r == -EINVAL);
+	/* The memory ends before the list does, or before the string. */
+	memcpy(guest_at(g, end), &sh, 8);
+	assert_int_equal(CLASS_OF(g, SYS_execve, sh, end, env), SYSC_HOME);
+	memset(guest_at(g, end), 'x', 8);
+	argv[1] = end;
+	assert_int_equal(CLASS_OF(g, SYS_execve, sh, guest_put(g, argv, sizeof(argv)), env), SYSC_HOME);
+	assert_int_equal(CLASS_OF(g, SYS_execve, sh, 8, env), SYSC_HOME);
+	/* 16 MiB together: pointers, strings, the other arguments. */
+	memset(guest_at(g, long_one), 'x', (100 << 10) - 1);
+	for (unsigned i = 0; i < 163; i++)
+		many[i] = long_one;
+	memcpy(guest_at(g, list), many, sizeof(many));
+	assert_int_equal(CLASS_OF(g, SYS_execve, sh, list, env), SYSC_FORWARD);
+	assert_int_equal(CLASS_OF(g, SYS_execve, sh, list, list), SYSC_HOME);
+	memcpy(guest_at(g, list + 8ULL * 163), &long_one, 8);
+	assert_int_equal(CLASS_OF(g, SYS_execve, sh, list, env), SYSC_HOME);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -639,6 +690,7 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(timers_and_signals, make_dir, remove_dir),
 	    cmocka_unit_test_setup_teardown(controls, make_dir, remove_dir),
 	    cmocka_unit_test_setup_teardown(queues, make_dir, remove_dir),
+	    cmocka_unit_test_setup_teardown(programs, make_dir, remove_dir),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

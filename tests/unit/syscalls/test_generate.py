@@ -21,6 +21,7 @@ MISTAKES = [
     ("length of no argument", "buf:out[count]=ret", "buf:out[size]=ret", "no argument"),
     ("rule of no argument", "=*optlen", "=*optsize", "no argument"),
     ("unknown show", "pipefd:out[8]@ints", "pipefd:out[8]@words", "@words"),
+    ("length of a list of strings", "argv:strings envp:strings@none ;", "argv:strings[argv] envp:strings@none ;", "wrong use"),
     ("length of a value", "0 read forward S fd:fd", "0 read forward S fd:fd[4]", "neither"),
     ("condition on no argument", "| flags&0x4202f", "| flag&0x4202f", "condition"),
     ("condition that never holds", "| flags&0x4202f=0x22", "| flags&0x4200f=0x22", "never"),

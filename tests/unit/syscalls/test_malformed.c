@@ -42,6 +42,29 @@ static struct msghdr make_msg(struct guest *g)
 			       .msg_controllen = 32};
 }
 
+static const char *const list[] = {"first", "", "a third one"};
+
+static uint64_t make_strings(struct guest *g)
+{
+	uint64_t v[ARRAY_SIZE(list) + 1] = {0};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(list); i++)
+		v[i] = guest_str(g, list[i]);
+	return guest_put(g, v, sizeof(v));
+}
+
+/* The array at p leads to them, in the same memory. */
+static void check_strings(const struct buf *scratch, const uint8_t *p)
+{
+	for (unsigned i = 0; i < ARRAY_SIZE(list); i++) {
+		uint64_t at = seg_get64(p + 8 * i) - SCRATCH;
+
+		assert_true(at < scratch->len && scratch->len - at > strlen(list[i]));
+		assert_string_equal(scratch->data + at, list[i]);
+	}
+	assert_true(seg_get64(p + 8 * ARRAY_SIZE(list)) == 0);
+}
+
 static uint64_t make_memory(struct guest *g, const struct sysc_arg *a)
 {
 	struct mmsghdr mm[UNITS];
@@ -64,6 +87,8 @@ static uint64_t make_memory(struct guest *g, const struct sysc_arg *a)
 	case ARG_SIGPACK:
 		pack[0] = guest_alloc(g, 8);
 		return guest_put(g, pack, sizeof(pack));
+	case ARG_STRINGS:
+		return make_strings(g);
 	}
 	addr = guest_alloc(g, REGION);
 	p = guest_at(g, addr);
@@ -116,7 +141,9 @@ static void check_placed(struct guest *g, const struct made *m, const uint64_t p
 		assert_true(placed[i] >= SCRATCH && placed[i] < SCRATCH + scratch->len && placed[i] % SEG_ALIGN == 0);
 		local = scratch->data + (placed[i] - SCRATCH);
 		before = guest_at(g, m->args[i]);
-		if (a->kind <= ARG_OPENPATH)
+		if (a->kind == ARG_STRINGS)
+			check_strings(scratch, local);
+		else if (a->kind <= ARG_OPENPATH)
 			assert_memory_equal(local, before, a->kind == ARG_STR16 ? 16 : 101);
 		else if (a->kind == ARG_IN || a->kind == ARG_INOUT)
 			assert_memory_equal(local, before,
@@ -454,6 +481,58 @@ static void wrong_fixups(void **state)
 	}
 }
 
+/* Lists of strings: only for an argument that is one, each ended, in nobody else's memory. */
+static void wrong_strings(void **state)
+{
+	uint8_t p[3 * SEG_HEAD + SEG_FIX + 16] = {SEG_IN, RULE_ALWAYS, 1, SEG_STRINGS, 3};
+	uint64_t list_args[6] = {0, 1, 1}, write_args[6] = {1, 1, 2};
+	uint8_t *text = p + SEG_HEAD, *second = text + 3;
+
+	(void)state;
+	memcpy(text, "a\0", 3); /* two strings: three pointers */
+	assert_int_equal(sysc_scratch_size(p, SEG_HEAD + 3), 32);
+	p[4] = 0; /* none: NULL alone */
+	assert_int_equal(sysc_scratch_size(p, SEG_HEAD), 16);
+	p[4] = 3;
+	text[2] = 'b';
+	assert_int_equal(sysc_scratch_size(p, SEG_HEAD + 3), -EPROTO);
+	text[2] = 0;
+	p[0] = SEG_IN | SEG_OUT;
+	assert_int_equal(sysc_scratch_size(p, SEG_HEAD + 3), -EPROTO);
+	p[0] = SEG_IN;
+	p[2] = SEG_NESTED;
+	assert_int_equal(sysc_scratch_size(p, SEG_HEAD + 3), -EPROTO);
+	p[2] = 1;
+	/* Another segment with a fix-up to it. */
+	second[0] = SEG_IN;
+	second[2] = 2;
+	second[4] = 8;
+	assert_int_equal(sysc_scratch_size(p, SEG_HEAD + 3 + SEG_HEAD + 8), 48);
+	second[20] = 1;
+	assert_int_equal(sysc_scratch_size(p, SEG_HEAD + 3 + SEG_HEAD + SEG_FIX + 8), -EPROTO);
+	/* Neither kind stands in for the other. */
+	assert_int_equal(sysc_covered(SYS_write, write_args, p, SEG_HEAD + 3), -EPERM);
+	p[3] = 0;
+	assert_int_equal(sysc_covered(SYS_write, write_args, p, SEG_HEAD + 3), 0);
+	second[20] = 0;
+	assert_int_equal(sysc_covered(SYS_execve, list_args, p, SEG_HEAD + 3 + SEG_HEAD + 8), -EPERM);
+	p[3] = second[3] = SEG_STRINGS;
+	assert_int_equal(sysc_covered(SYS_execve, list_args, p, SEG_HEAD + 3 + SEG_HEAD + 8), 0);
+	/* Pointers count: two million strings are too many, although their bytes are not. */
+	p[4] = p[5] = 0;
+	p[6] = 0x20;
+	{
+		uint8_t *many = calloc(1, SEG_HEAD + (2u << 20));
+
+		assert_non_null(many);
+		memcpy(many, p, SEG_HEAD);
+		assert_int_equal(sysc_scratch_size(many, SEG_HEAD + (2u << 20)), -EPROTO);
+		many[6] = 0x10;
+		assert_int_equal(sysc_scratch_size(many, SEG_HEAD + (1u << 20)), (9u << 20) + 16);
+		free(many);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -463,6 +542,7 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(members_beyond_the_segments, guest_setup, guest_teardown),
 	    cmocka_unit_test(wrong_fields),
 	    cmocka_unit_test(wrong_fixups),
+	    cmocka_unit_test(wrong_strings),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

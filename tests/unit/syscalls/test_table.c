@@ -129,9 +129,9 @@ static void classes(void **state)
 
 static void permissions(void **state)
 {
-	static const int allowed[] = {SYS_read, SYS_openat, SYS_exit_group, SYS_wait4};
-	static const int refused[] = {SYS_ptrace, SYS_mount,  SYS_execve, SYS_mlock, SYS_bpf, SYS_process_vm_writev,
-				      SYS_mmap,   SYS_getpid, SYS_clone,  SYS_setns, 1000};
+	static const int allowed[] = {SYS_read, SYS_openat, SYS_exit_group, SYS_wait4, SYS_execve};
+	static const int refused[] = {SYS_ptrace, SYS_mount,  SYS_fork,  SYS_mlock, SYS_bpf, SYS_process_vm_writev,
+				      SYS_mmap,   SYS_getpid, SYS_clone, SYS_setns, 1000};
 	uint64_t args[6] = {0, TIOCSTI};
 
 	(void)state;
@@ -143,6 +143,11 @@ static void permissions(void **state)
 		assert_int_equal(sysc_permitted((unsigned)allowed[i], args), 0);
 	for (unsigned i = 0; i < ARRAY_SIZE(refused); i++)
 		assert_int_equal(sysc_permitted((unsigned)refused[i], args), -EPERM);
+	assert_true(sysc_begins_program(SYS_execve, args) && sysc_begins_program(SYS_execveat, args));
+	assert_false(sysc_begins_program(SYS_read, args) || sysc_begins_program(SYS_fork, args));
+	args[4] = 0x10000; /* AT_EXECVE_CHECK */
+	assert_false(sysc_begins_program(SYS_execveat, args));
+	args[4] = 0;
 	assert_true(sysc_may_block(SYS_read) && sysc_may_block(SYS_wait4) && !sysc_may_block(SYS_getuid));
 	assert_int_equal(sysc_row(SYS_pause)->restart, SYSC_RESTART_NOHAND);
 	assert_int_equal(sysc_row(SYS_nanosleep)->restart, SYSC_RESTART_BLOCK);
@@ -245,8 +250,19 @@ static void decoding(void **state)
 		char data[8];
 	} answer = {GUEST_BASE + 0x8000, 5, 0, "hello"};
 	uint64_t read_args[6] = {3, GUEST_BASE + 0x8000, 100};
+	uint64_t words[13] = {0};
 	char small[8];
 
+	for (unsigned i = 0; i < 12; i++)
+		words[i] = guest_str(g, i % 2 ? "x\"" : "word");
+	assert_string_equal(
+	    DECODED(g, SYS_execve, -ENOEXEC, path, guest_put(g, words + 9, 32), guest_put(g, words, 104)),
+	    "execve(\"/etc/passwd\", [\"x\\\"\", \"word\", \"x\\\"\"], [12 strings]) = -1 ENOEXEC (Exec format "
+	    "error)");
+	assert_string_equal(
+	    DECODED(g, SYS_execve, 0, path, guest_put(g, words, 104), 0),
+	    "execve(\"/etc/passwd\", [\"word\", \"x\\\"\", \"word\", \"x\\\"\", \"word\", \"x\\\"\", \"word\", "
+	    "\"x\\\"\", ...], NULL) = 0");
 	assert_string_equal(DECODED(g, SYS_openat, 3, (uint64_t)AT_FDCWD, path, O_RDONLY | O_CLOEXEC, 0),
 			    "openat(AT_FDCWD, \"/etc/passwd\", O_RDONLY|O_CLOEXEC, 0) = 3");
 	assert_string_equal(
