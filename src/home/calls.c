@@ -77,8 +77,17 @@ void call_continue_time(const struct deputy *d, struct user_regs_struct *regs)
 		regs->r10 = ms_left(d->timed.end_ns);
 }
 
+static int map_scratch(struct deputy *d, uint64_t size, int64_t *ret)
+{
+	return tracee_syscall(&d->t, ret, SYS_mmap, SCRATCH_AT + (uint64_t)d->t.pid % SCRATCH_SLOTS * SCRATCH_SLOT,
+			      size + IMAGE_PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
+			      ~0ULL, 0);
+}
+
+/* A process that may not map much more (RLIMIT_AS) gets just what it needs, or -ENOMEM. */
 static int grow_scratch(struct deputy *d, uint64_t size)
 {
+	uint64_t least = (size + IMAGE_PAGE - 1) & ~(IMAGE_PAGE - 1);
 	int64_t at = 0, v;
 	int r = tracee_mask_all(&d->t);
 
@@ -87,9 +96,11 @@ static int grow_scratch(struct deputy *d, uint64_t size)
 	d->scratch = 0;
 	size = size < SCRATCH_MIN ? SCRATCH_MIN : (size + 0xffff) & ~0xffffULL;
 	if (r == 0)
-		r = tracee_syscall(&d->t, &at, SYS_mmap, SCRATCH_AT + (uint64_t)d->t.pid % SCRATCH_SLOTS * SCRATCH_SLOT,
-				   size + IMAGE_PAGE, PROT_READ | PROT_WRITE,
-				   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, ~0ULL, 0);
+		r = map_scratch(d, size, &at);
+	if (r == 0 && at == -ENOMEM) {
+		size = least;
+		r = map_scratch(d, size, &at);
+	}
 	if (r < 0)
 		return r;
 	if (at < 0)
@@ -303,11 +314,21 @@ static int enter(struct deputy *d)
 	return 1;
 }
 
+int call_take_home(struct deputy *d, unsigned reason)
+{
+	d->call.refused = true;
+	d->state = DEPUTY_HELD;
+	shepherd_want_home(d->s, reason, d->call.m.nr);
+	return 0;
+}
+
 static int start(struct deputy *d)
 {
 	struct user_regs_struct regs;
 	int r = place(d);
 
+	if (r == -ENOMEM) /* at home the call needs no memory besides the process's own */
+		return call_take_home(d, REASON_CALL_HOME);
 	if (r < 0)
 		return r;
 	keep_time(d);
@@ -325,12 +346,9 @@ static int start(struct deputy *d)
 
 int call_rerun(struct deputy *d)
 {
-	int r;
-
 	if (d->timed.end_ns)
 		d->call.args[3] = ms_left(d->timed.end_ns);
-	r = enter(d);
-	return r < 0 ? r : 0;
+	return enter(d);
 }
 
 /* 0: the deputy stands; 1: a signal was there before the call, which is to be made after it. */
@@ -396,14 +414,6 @@ int call_begin(struct shepherd *s, const uint8_t *body, size_t n)
 		deputy_look(d);
 	else if (shepherd_home_now(s))
 		shepherd_come_home(s, REASON_SIGNAL);
-	return 0;
-}
-
-int call_take_home(struct deputy *d, unsigned reason)
-{
-	d->call.refused = true;
-	d->state = DEPUTY_HELD;
-	shepherd_want_home(d->s, reason, d->call.m.nr);
 	return 0;
 }
 

@@ -361,8 +361,12 @@ static void at_exit(struct deputy *d)
 		return;
 	}
 	if (ret == -EINTR && d->call.signal_ignored && row && row->restart == SYSC_RESTART_NONE) {
-		if (call_rerun(d) < 0)
+		int r = call_rerun(d);
+
+		if (r < 0)
 			deputy_lost(s, "the call cannot be made again");
+		if (r > 0)
+			deputy_look(d);
 		return;
 	}
 	if (call_finish(d, ret) < 0)

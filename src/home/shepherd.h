@@ -250,7 +250,7 @@ int call_refuse(struct shepherd *s, const uint8_t *body, size_t n) _must_check_;
 int call_give_back(struct deputy *d) _must_check_; /* answers a call that was not begun */
 int call_finish(struct deputy *d, int64_t ret) _must_check_; /* sends REPLY */
 int call_answer(struct deputy *d, int64_t ret) _must_check_; /* a REPLY without memory */
-int call_rerun(struct deputy *d) _must_check_;
+int call_rerun(struct deputy *d) _must_check_; /* 1: it stands again, which nobody has looked at */
 /* The call is given back to the guest once it is on its way home. 0. */
 int call_take_home(struct deputy *d, unsigned reason);
 /* The call that stands in *regs is to be made again at home: its time goes on. */

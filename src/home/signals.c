@@ -108,6 +108,8 @@ static int prepare(struct deputy *d, struct sigframe_signal *sig, uint64_t *mask
 	*sig = (struct sigframe_signal){0};
 	memcpy(sig->info, &d->t.info, sizeof(sig->info));
 	r = action_of(d, signo, &sig->action);
+	if (r == -ENOMEM) /* it may map nothing more, not even for our question */
+		return 1;
 	if (r == 0 && (sig->action.handler <= 1 || !(sig->action.flags & SA_RESTORER_)))
 		return 1;
 	if (r == 0 && (sig->action.flags & SA_ONSTACK))
