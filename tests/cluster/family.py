@@ -99,6 +99,20 @@ def some(n):
     return sum(g == 3 for g in got) + (len(set(got)) == 5) * 10
 say([end(p) for p in [child(some, n) for n in range(4)]], some(0))
 '''),
+    # vfork(): the child has its maker's memory until it executes a program, or cannot; the other threads go on.
+    'spawned': (0, None, 0, None, [], '''
+import subprocess
+pause()
+def body(n):
+    for i in range(4):
+        r = subprocess.run(['/bin/sh', '-c', f'read x; echo $x {n}; exit {i}'], input=b'a', capture_output=True)
+        try: subprocess.run(['/nowhere'])
+        except FileNotFoundError as e: lines.append((n, i, r.returncode, r.stdout, e.errno))
+lines, ts = [], [threading.Thread(target=body, args=(n,)) for n in range(4)]
+for t in ts: t.start()
+for t in ts: t.join()
+say(sorted(lines), os.spawnv(os.P_WAIT, '/bin/true', ['true']), os.system('exit 3') >> 8)
+'''),
     # The child goes on elsewhere, and so does its maker; then the child's child, and they still are a family.
     'apart': (3, None, 0, None, [(1, 'h2'), (0, 'home'), (2, 'h3')], '''
 pause()
