@@ -59,8 +59,6 @@ struct guest_thread {
 	pid_t makes; /* it is about to make this thread, which home has already; 0 = none */
 	struct image_cpu cpu_seen; /* of its CPU time here, what image->used has already */
 	struct guest_fork fork; /* the process that it is about to make */
-	bool fork_waits; /* it may begin with that when the child that has our memory has left it */
-	struct seccomp_notif fork_request;
 	pid_t held_for; /* the child of its own that has our memory: it stands until then; 0: none */
 	int lifeline; /* of that child's agent */
 	struct loop_watch *lifeline_watch;
@@ -167,6 +165,8 @@ static inline struct tracee *main_tracee(struct agent *a)
 }
 /* The calls that make or end a thread. 1: was one of them. */
 int thread_call(struct guest_thread *g, const struct seccomp_notif *req) _must_check_;
+/* Lets the next one that waits for its turn make its thread or its process. */
+int threads_next_birth(struct agent *a) _must_check_;
 /* Home has made the thread, or ended it: now the guest does the same. */
 int thread_made(struct guest_thread *g, int64_t tid) _must_check_;
 int thread_ended_at_home(struct guest_thread *g) _must_check_;
@@ -194,7 +194,8 @@ void signals_release(struct guest_signal **list);
 
 /* start.c */
 int agent_built(struct agent *a, struct err *e) _must_check_; /* after IMAGE_END: fence the guest */
-int agent_serve(struct agent *a) _must_check_; /* listens to the guest's calls and faults */
+int agent_serve(struct agent *a) _must_check_; /* listens to the guest's calls */
+int agent_serve_faults(struct agent *a) _must_check_; /* and to its faults: what they ask for comes by the link */
 int agent_run(struct agent *a) _must_check_; /* lets all threads go from their images' raw registers */
 
 /* calls.c */
@@ -254,6 +255,8 @@ bool agent_map_pending(const struct agent *a, uint64_t addr);
 
 /* faults.c */
 void agent_on_fault(void *arg, int fd, uint32_t events);
+/* Every fault that still waits is made again: another agent may have taken it, and ended. */
+void agent_fault_again(struct agent *a);
 int agent_request_pages(struct agent *a, uint64_t addr) _must_check_;
 int agent_page_reply(struct agent *a, const uint8_t *body, size_t n) _must_check_;
 

@@ -66,9 +66,7 @@ int family_listen(struct agent *a); /* to ours, in a new loop. -errno */
 int family_claim(struct agent *a); /* a free place, for an agent that is to be forked. -EAGAIN: there is none */
 void family_give_back(struct agent *a, int slot);
 
-/* fork.c: fork(), vfork() and their like. 1: home was asked, or it waits for its turn; 0: the process has to make it at
- * home.
- */
+/* fork.c: fork(), vfork() and their like. 1: home was asked; 0: the process has to make it at home. */
 int fork_begin(struct guest_thread *g, const struct seccomp_notif *req);
 void fork_not_made(struct guest_thread *g); /* home has not made it */
 int fork_told(struct agent *a, const uint8_t *body, size_t n); /* FORKED */

@@ -55,6 +55,17 @@ void agent_on_fault(void *arg, int fd, uint32_t events)
 	}
 }
 
+void agent_fault_again(struct agent *a)
+{
+	for (size_t i = 0; a->uffd >= 0 && i < a->b.target.n; i++) {
+		const struct image_vma *v = &a->b.target.v[i];
+		struct uffdio_range range = {v->start, v->end - v->start};
+
+		if (v->file)
+			(void)ioctl(a->uffd, UFFDIO_WAKE, &range);
+	}
+}
+
 /* Copies one run; pages that are there or whose range is gone are left out. */
 static int install(struct agent *a, uint64_t addr, const uint8_t *data, size_t n)
 {

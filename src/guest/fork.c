@@ -89,12 +89,6 @@ int fork_begin(struct guest_thread *g, const struct seccomp_notif *req)
 	if (a->last_pid < 0 || a->helper < 0 || a->family.shares || !agent_own_call(a) || !parse(g, req, &f) ||
 	    (!a->family.forks && !(f.flags & CLONE_VM)) || family_make_routes(a) < 0)
 		return 0;
-	/* While a child has our memory, its faults and another child's birth would come through one descriptor. */
-	if (a->family.held) {
-		g->fork_waits = true;
-		g->fork_request = *req;
-		return 1;
-	}
 	f.slot = family_claim(a);
 	if (f.slot < 0)
 		return 0;
@@ -250,8 +244,14 @@ static int forget_maker(struct agent *a)
 	a->helper_watch = NULL;
 	loop_free(a->loop);
 	a->loop = NULL;
-	while (a->threads_n)
-		thread_remove(a->threads[a->threads_n - 1]);
+	while (a->threads_n) {
+		struct guest_thread *g = a->threads[a->threads_n - 1];
+
+		if (g->lifeline_watch)
+			(void)close(g->lifeline);
+		g->lifeline_watch = NULL; /* gone with the loop */
+		thread_remove(g);
+	}
 	if (!a->family.shares) {
 		(void)close(a->uffd);
 		a->uffd = a->b.uffd = a->family.forked_uffd;
@@ -340,16 +340,11 @@ static void on_released(void *arg, int fd, uint32_t events)
 	g->lifeline = -1;
 	g->held_for = 0;
 	a->family.held--;
+	agent_fault_again(a);
 	if (wire_fork_released_encode(&m, link_out(a->link)) < 0 || agent_send(a) < 0)
 		agent_end(a, 1, "the link failed");
-	for (size_t i = 0; i < a->threads_n && !a->family.held; i++) {
-		struct guest_thread *other = a->threads[i];
-
-		if (!other->fork_waits)
-			continue;
-		other->fork_waits = false;
-		agent_take_call(a, &other->fork_request);
-	}
+	if (!a->family.held && threads_next_birth(a) < 0)
+		agent_end(a, 1, "a process could not be made");
 	agent_thread_stopped(g);
 }
 

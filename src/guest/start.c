@@ -89,10 +89,12 @@ static int install_filter(struct agent *a, struct err *e)
 
 int agent_serve(struct agent *a)
 {
-	return loop_add_fd(a->loop, a->notify, EPOLLIN, agent_on_notify, a) &&
-		       (a->uffd < 0 || loop_add_fd(a->loop, a->uffd, EPOLLIN, agent_on_fault, a))
-		   ? 0
-		   : -ENOMEM;
+	return loop_add_fd(a->loop, a->notify, EPOLLIN, agent_on_notify, a) ? 0 : -ENOMEM;
+}
+
+int agent_serve_faults(struct agent *a)
+{
+	return a->uffd < 0 || loop_add_fd(a->loop, a->uffd, EPOLLIN, agent_on_fault, a) ? 0 : -ENOMEM;
 }
 
 int agent_built(struct agent *a, struct err *e)
@@ -125,7 +127,7 @@ int agent_built(struct agent *a, struct err *e)
 	r = builder_drop_stub(&a->b);
 	if (r < 0)
 		return err_set(e, r, "the stub cannot be unmapped: %s", strerror(-r));
-	if (agent_serve(a) < 0)
+	if (agent_serve(a) < 0 || agent_serve_faults(a) < 0)
 		return err_set(e, -ENOMEM, "out of memory");
 	a->state = AGENT_READY;
 	return 0;

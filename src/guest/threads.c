@@ -185,13 +185,10 @@ static int birth_begin(struct guest_thread *g)
 	return r;
 }
 
-/* Lets the next one that waits make its thread or its process. */
-static int birth_end(struct agent *a)
+int threads_next_birth(struct agent *a)
 {
 	int r = 0;
 
-	a->birth = NULL;
-	family_unlock_birth(a);
 	for (size_t i = 0; r == 0 && !a->birth && i < a->threads_n; i++) {
 		struct guest_thread *g = a->threads[i];
 		int64_t due = g->birth_due;
@@ -203,13 +200,21 @@ static int birth_end(struct agent *a)
 	return r;
 }
 
+static int birth_end(struct agent *a)
+{
+	a->birth = NULL;
+	family_unlock_birth(a);
+	return threads_next_birth(a);
+}
+
 int thread_made(struct guest_thread *g, int64_t tid)
 {
 	int r;
 
 	if (tid <= 1 || tid > INT32_MAX)
 		return -EPROTO;
-	if (g->a->birth) {
+	/* While a child has our memory, its faults and another child's birth would come through one descriptor. */
+	if (g->a->birth || (g->fork.active && g->a->family.held)) {
 		g->birth_due = tid;
 		return 0;
 	}
