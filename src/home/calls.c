@@ -470,6 +470,7 @@ int call_finish(struct deputy *d, int64_t ret)
 {
 	struct shepherd *s = d->s;
 	struct wire_bytes seg = d->call.m.segments, out;
+	uint64_t given = d->signals_given, ignored = d->signals_ignored, end_ns = d->timed.end_ns;
 	int r = 0;
 
 	if (exec_returned(d, ret)) {
@@ -496,6 +497,14 @@ int call_finish(struct deputy *d, int64_t ret)
 			/* Comes back here with the guest on its way to a stop. */
 			shepherd_come_home(s, REASON_SIGNAL);
 			return 0;
+		}
+		if (ret == -EINTR && is_timed(d->call.m.nr) && !s->moving && given == d->signals_given &&
+		    ignored != d->signals_ignored) {
+			d->timed.end_ns = end_ns;
+			r = call_rerun(d);
+			if (r > 0)
+				deputy_look(d);
+			return r < 0 ? r : 0;
 		}
 	}
 	buf_clear(&d->answer);

@@ -288,6 +288,7 @@ static enum arrival signal_arrived(struct deputy *d)
 
 	if (v == IGNORED || v == FATAL) {
 		d->call.signal_ignored = d->state == DEPUTY_BUSY;
+		d->signals_ignored += v == IGNORED;
 		r = tracee_resume(&d->t, d->state == DEPUTY_BUSY ? TRACEE_TO_SYSCALL : TRACEE_CONT, d->t.sig);
 	} else {
 		siginfo_t info = d->t.info;

@@ -78,6 +78,7 @@ struct deputy {
 
 	bool unborn; /* not on the host yet: all signals are blocked */
 	uint64_t signals_given; /* handed over to its thread on the present host */
+	uint64_t signals_ignored; /* that came although nobody wants them: untraced, it would not have been woken */
 	uint64_t mask_before; /* the thread's own, before the handler that was begun last */
 	int no_stack; /* the signal whose handler found no stack: a SIGSEGV at home; 0: none */
 	bool signal_held;

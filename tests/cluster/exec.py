@@ -173,7 +173,7 @@ def fails(y):
         c.go()
         c.said('stays')
         assert not c.came_home(), c.came_home()
-        promises.wait_until('the trace', lambda: any('/go", ["./go"], [' in t for t in y.traces), 60, y.pump)
+        promises.wait_until('the trace', lambda: any('execve(' in t and '["./go"], [' in t for t in y.traces), 60, y.pump)
         r, _, _, _, text = y.move(c.p.pid, 'home', 60)
         assert r == 0, text
         c.counted('execve=2/0')

@@ -291,6 +291,7 @@ def _worker(names, take, work):
         check_nothing_left(y)
     except (AssertionError, yard.Lost) as e:
         bad.append(str(e))
+        os.write(1, f'{e}\n'.encode())
     return bad
 
 
