@@ -15,6 +15,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+/* Places in the memfd, before the first file: each process of a family has its own page of the clocks. */
+#define FAMILY_CLOCKS ((int64_t)1 << 40)
 #define FAMILY_MAX 32 /* agents of a family on this host; the next child is made at home */
 
 struct agent;
@@ -34,7 +36,7 @@ struct agent_family {
 	int routes[FAMILY_MAX][2]; /* [0] is read by the member in that slot; made before the first child */
 	bool routed;
 	uint64_t word; /* what the filter wants to see with a clone() of ours */
-	bool forks; /* the page-fault descriptor tells of forks */
+	bool forks; /* the kernel has what a child on the host needs */
 	int forked_uffd; /* the one of a child that is being made; -1: none */
 	bool born; /* our guest was forked on this host */
 	bool shares; /* and it still has its maker's memory */

@@ -29,9 +29,6 @@
 #include "../image/handover.h"
 
 #define STEP_NS (5 * NSEC_PER_SEC)
-/* Places in the memfd, before the first file: each process of a family has its own page of the clocks. */
-#define CLOCK_PAGES ((uint64_t)1 << 40)
-
 /* What may come with it; anything else is home's to do. */
 #define PARTED ((uint64_t)(CLONE_FS | CLONE_FILES | CLONE_SYSVSEM | CLONE_IO)) /* of what only home has */
 #define LOANED ((uint64_t)(CLONE_VM | CLONE_VFORK)) /* both or none */
@@ -87,7 +84,7 @@ int fork_begin(struct guest_thread *g, const struct seccomp_notif *req)
 	int r;
 
 	if (a->last_pid < 0 || a->helper < 0 || a->family.shares || !agent_own_call(a) || !parse(g, req, &f) ||
-	    (!a->family.forks && !(f.flags & CLONE_VM)) || family_make_routes(a) < 0)
+	    !a->family.forks || family_make_routes(a) < 0)
 		return 0;
 	f.slot = family_claim(a);
 	if (f.slot < 0)
@@ -210,7 +207,7 @@ static int park(struct agent *a, struct tracee *t)
 static int own_clock(struct agent *a)
 {
 	struct tracee *t = main_tracee(a);
-	uint64_t at = CLOCK_PAGES + a->family.slot * IMAGE_PAGE;
+	uint64_t at = FAMILY_CLOCKS + a->family.slot * IMAGE_PAGE;
 	struct vdso_clock *page;
 	int64_t v = 0;
 	int r;

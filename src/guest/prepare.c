@@ -221,7 +221,8 @@ static int uffd_api(struct agent *a, struct err *e)
 				 .features = UFFD_FEATURE_WP_HUGETLBFS_SHMEM_ | UFFD_FEATURE_WP_UNPOPULATED_ |
 					     UFFD_FEATURE_WP_ASYNC_ | UFFD_FEATURE_EVENT_FORK};
 
-	a->family.forks = a->track = ioctl(a->uffd, UFFDIO_API, &api) == 0;
+	a->track = ioctl(a->uffd, UFFDIO_API, &api) == 0;
+	a->family.forks &= a->track;
 	if (a->track)
 		return 0;
 	/* Before 6.7: fetched pages then count as written, which only costs bytes. */
@@ -231,11 +232,35 @@ static int uffd_api(struct agent *a, struct err *e)
 	return 0;
 }
 
+/* An empty file that stays so: all the room of its file system is given to the pages of the clocks beforehand. The
+ * processes of a family have it in common, and when the agent of one of them ends, its guest may go on for a moment
+ * without anybody that answers its faults: what it touches then must not become a page of zeros, for all of them, but a
+ * SIGBUS of its own. */
+static int make_full_file(void)
+{
+	_cleanup_close_ int fs = fsopen("tmpfs", FSOPEN_CLOEXEC), mount = -1, file = -1;
+	char size[24];
+
+	(void)snprintf(size, sizeof(size), "%u", (unsigned)(VDSO_STUB_SIZE + FAMILY_MAX * IMAGE_PAGE));
+	if (fs < 0 || fsconfig(fs, FSCONFIG_SET_STRING, "size", size, 0) < 0 ||
+	    fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
+		return -errno;
+	mount = fsmount(fs, FSMOUNT_CLOEXEC, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV);
+	file = mount < 0 ? -1 : openat(mount, "memory", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (file < 0 || fallocate(file, 0, 0, VDSO_STUB_SIZE) < 0 ||
+	    fallocate(file, 0, FAMILY_CLOCKS, FAMILY_MAX * (off_t)IMAGE_PAGE) < 0)
+		return -errno;
+	return take_fd(&file);
+}
+
 static int make_memfd(struct agent *a, struct err *e)
 {
 	struct stat st;
 
-	a->memfd = memfd_create("godwit", MFD_CLOEXEC);
+	a->memfd = make_full_file();
+	a->family.forks = a->memfd >= 0; /* 5.2; and the page-fault descriptor must tell of forks */
+	if (a->memfd < 0)
+		a->memfd = memfd_create("godwit", MFD_CLOEXEC);
 	if (a->memfd < 0 || ftruncate(a->memfd, INT64_MAX & ~4095LL) < 0 || fstat(a->memfd, &st) < 0)
 		return err_set(e, -errno, "an empty memory file cannot be made: %s", strerror(errno));
 	a->memfd_dev = ((uint64_t)major(st.st_dev) << 32) | minor(st.st_dev);
