@@ -378,7 +378,7 @@ static int give_agent(struct guest_thread *g, const struct guest_fork *f, struct
 		a->family.lifeline = take_fd(&held);
 		become(a, f, child, regs, take_fd(&theirs));
 	}
-	r = agent_introduce(a, h.helper, f->link_id, mine);
+	r = agent_introduce(a, h.helper, child->pid, f->link_id, mine);
 	if (r == 0 && heard >= 0) {
 		g->lifeline_watch = loop_add_fd(a->loop, heard, EPOLLIN, on_released, g);
 		r = g->lifeline_watch ? 0 : -ENOMEM;

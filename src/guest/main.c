@@ -78,9 +78,9 @@ static int say_hello(struct agent *a)
 	return r < 0 ? r : send_helper(a, &b);
 }
 
-int agent_introduce(struct agent *a, pid_t helper, uint64_t link_id, int fd)
+int agent_introduce(struct agent *a, pid_t helper, pid_t guest, uint64_t link_id, int fd)
 {
-	struct wire_helper_forked m = {.helper = helper, .link_id = link_id};
+	struct wire_helper_forked m = {.helper = helper, .guest = guest, .link_id = link_id};
 	struct buf b;
 	ssize_t n;
 

@@ -83,6 +83,16 @@ struct helper *helper_find_agent(const struct node *n, const char *home, int64_t
 	return NULL;
 }
 
+struct helper *helper_find_guest(const struct node *n, pid_t pid, pid_t ppid)
+{
+	struct helper *h;
+
+	for (h = n->helpers; h; h = h->next)
+		if (h->greeted && h->kind == HELPER_AGENT && (h->guest ? h->guest == pid : h->os_pid == ppid))
+			return h;
+	return NULL;
+}
+
 struct helper *helper_find_forked(const struct node *n, uint64_t link_id)
 {
 	struct helper *h;
@@ -516,7 +526,7 @@ static int on_forked(struct helper *maker, const struct wire_helper_forked *m, i
 	struct helper *h;
 	int own;
 
-	if (m->helper <= 1 || m->helper > INT32_MAX)
+	if (m->helper <= 1 || m->helper > INT32_MAX || m->guest < 0 || m->guest > INT32_MAX)
 		return -EPROTO;
 	own = helpers_full(maker->node) ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, 3);
 	if (own < 0 || fcntl(own, F_SETFL, O_NONBLOCK) < 0 || helper_add(maker->node, own, (pid_t)m->helper, &h) < 0) {
@@ -527,6 +537,7 @@ static int on_forked(struct helper *maker, const struct wire_helper_forked *m, i
 	}
 	h->forked = true;
 	h->link_id = m->link_id;
+	h->guest = (pid_t)m->guest;
 	(void)snprintf(h->comm, sizeof(h->comm), "%s", maker->comm);
 	(void)snprintf(h->user, sizeof(h->user), "%s", maker->user);
 	return 0;

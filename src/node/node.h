@@ -222,6 +222,7 @@ struct helper {
 	struct helper_count *counts;
 	size_t n_counts;
 	struct trace *traces; /* clients that look on */
+	pid_t guest; /* of an agent that was forked: the guest, which is not its child; else 0 */
 	bool forked; /* it waits for a link that no offer knows of */
 	bool reset; /* one ECONNRESET has been passed over */
 	bool let_go; /* a shepherd's: it has said that its process is at home and free */
@@ -234,6 +235,7 @@ struct helper {
 int helpers_open(struct node *n, struct err *e) _must_check_;
 void helpers_close(struct node *n);
 struct helper *helper_find_agent(const struct node *n, const char *home, int64_t pid);
+struct helper *helper_find_guest(const struct node *n, pid_t pid, pid_t ppid); /* the agent of this process */
 struct helper *helper_find_forked(const struct node *n, uint64_t link_id); /* whose link this is */
 struct helper *helper_find_mig(const struct node *n, enum helper_kind kind, uint64_t mig);
 struct helper *helper_find_pid(const struct node *n, enum helper_kind kind, pid_t os_pid);

@@ -354,7 +354,7 @@ static void guest_event(struct node *n, struct helper *h)
 /* What guests want: an agent reports what its guest has got, but that it waited for a CPU only /proc tells. */
 static void guest_demands(struct node *n)
 {
-	const struct sample_proc *p, *parent;
+	const struct sample_proc *p;
 	struct helper *h;
 	size_t i;
 
@@ -362,8 +362,7 @@ static void guest_demands(struct node *n)
 		h->demand_milli = 0;
 	for (i = 0; i < n->sampler.n_procs; i++) {
 		p = &n->sampler.procs[i];
-		parent = p->load_milli && !p->godwit && !p->kernel ? sampler_find(&n->sampler, p->ppid) : NULL;
-		h = parent && parent->godwit ? helper_find_pid(n, HELPER_AGENT, p->ppid) : NULL;
+		h = p->load_milli && !p->godwit && !p->kernel ? helper_find_guest(n, p->pid, p->ppid) : NULL;
 		if (h)
 			h->demand_milli += p->load_milli;
 	}

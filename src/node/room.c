@@ -96,7 +96,8 @@ static uint64_t guest_memory(const struct helper *h)
 	size_t i;
 
 	for (i = 0; i < s->n_procs; i++)
-		if (s->procs[i].ppid == h->os_pid && !s->procs[i].godwit && proc_read_stat(s->procs[i].pid, &st) == 0)
+		if ((h->guest ? s->procs[i].pid == h->guest : s->procs[i].ppid == h->os_pid) && !s->procs[i].godwit &&
+		    proc_read_stat(s->procs[i].pid, &st) == 0)
 			return st.rss_pages > 0 ? (uint64_t)(st.rss_pages * s->page_size) : 0;
 	return h->rss;
 }

@@ -274,7 +274,8 @@ struct sample_proc *sampler_find(const struct sampler *s, pid_t pid)
 /* comm of our programs; 15 characters are all that the kernel keeps. */
 static bool is_godwit(const char *comm)
 {
-	static const char *const names[] = {"godwitd", "godwit-launcher", "godwit-shepherd", "godwit-agent"};
+	static const char *const names[] = {"godwitd", "godwit-launcher", "godwit-shepherd", "godwit-agent",
+					    "godwit-init"};
 	size_t i;
 
 	for (i = 0; i < ARRAY_SIZE(names); i++)
