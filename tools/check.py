@@ -10,7 +10,8 @@ A test is
   - what `meson introspect --tests` lists (named unit/NAME; its own timeout),
   - every executable file in tests/lint (lint/NAME),
   - every executable *.sh or *.py in tests/cluster (cluster/NAME), one after the other, because they measure and use
-    namespaces. A line `# check: timeout SECONDS` among its first 40 replaces the usual one.
+    namespaces. A line `# check: timeout SECONDS` among its first 40 replaces the usual one,
+  - likewise in tests/apps (apps/NAME), for `./check apps` and `./check full` only.
 It gets GODWIT_BUILD (absolute build directory), an own TMPDIR and no standard input; a *.sh of tests/cluster gets the
 directory of the programs as its argument besides. It ends with 0, or 77 when it cannot run here: its last line then says why.
 """
@@ -33,7 +34,7 @@ TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 LINT_TIMEOUT = 300
 CLUSTER_TIMEOUT = 400
 BUILD_TIMEOUT = 900
-TOTAL = {'quick': 15 * 60, 'ci': 24 * 60, 'full': 4 * 3600}
+TOTAL = {'quick': 15 * 60, 'ci': 24 * 60, 'apps': 3 * 3600, 'full': 7 * 3600}
 GRACE = 5            # seconds between SIGTERM and SIGKILL, and for processes that are just ending
 LEFT_GRACE = 15      # for namespaces and cgroups, which the kernel takes down later
 HEAD_LINES, TAIL_LINES = 15, 30  # of a failed test's log: the first complaint stands early, the logs of daemons at the end
@@ -215,9 +216,9 @@ def lint_tests():
             yield Test(f'lint/{name}', [path], LINT_TIMEOUT)
 
 
-def cluster_tests(build, prefix='cluster', full=False):
-    slow = 10 if full or prefix != 'cluster' else 1
-    folder = os.path.join(TOP, 'tests/cluster')
+def cluster_tests(build, prefix='cluster', full=False, folder='cluster', slow=1):
+    """slow: times the usual time limits."""
+    folder = os.path.join(TOP, 'tests', folder)
     for name in sorted(listing(folder)):
         path = os.path.join(folder, name)
         if not name.endswith(('.sh', '.py')) or name in HELPERS or not os.access(path, os.X_OK):
@@ -229,6 +230,11 @@ def cluster_tests(build, prefix='cluster', full=False):
         command = [path, os.path.join(build, 'src')] if name.endswith('.sh') else [path]
         yield Test(f'{prefix}/{os.path.splitext(name)[0]}', command, timeout * slow,
                    environment=dict({'GODWIT_FULL': '1'} if full else {}, GODWIT_BUILD=build), stage='cluster')
+
+
+def apps_tests(build):
+    """Unmodified programs, for long; the time limits in these tests are meant for that."""
+    return list(cluster_tests(build, 'apps', full=True, folder='apps'))
 
 
 def tidy_tests(build):
@@ -346,7 +352,7 @@ class Run:
                 print('     | ' + line)
             if path:
                 print(f'     all of it: {path}')
-                print(f'     again:     ./check {"full " if self.kind == "full" else ""}{test.name}')
+                print(f'     again:     ./check {f"{self.kind} " if self.kind in ("apps", "full") else ""}{test.name}')
             sys.stdout.flush()
         return verdict != 'FAIL'
 
@@ -409,23 +415,27 @@ def chosen(tests, words):
 
 
 def gather(run, kind):
+    if kind == 'apps':
+        return apps_tests(run.build)
     tests = list(meson_tests(run.build, 'unit')) + list(lint_tests())
     if kind != 'quick':
-        tests += cluster_tests(run.build, full=kind == 'full')
+        tests += cluster_tests(run.build, full=kind == 'full', slow=10 if kind == 'full' else 1)
     if kind == 'full':
+        tests += apps_tests(run.build)
         clang, asan = run.build + '-clang', run.build + '-asan'
         if run.compile(clang, 'clang-14'):
             tests += tidy_tests(clang)
         if run.compile(asan, 'gcc', '-Db_sanitize=address,undefined'):
-            tests += list(meson_tests(asan, 'asan')) + list(cluster_tests(asan, 'asan-cluster'))
+            tests += list(meson_tests(asan, 'asan')) + list(cluster_tests(asan, 'asan-cluster', slow=10))
         tests += valgrind_tests(run.build)
     return tests
 
 
 def parse():
     p = argparse.ArgumentParser(prog='./check', description='Builds Godwit and runs its tests.', epilog='quick: without the cluster '
-                                'tests; full: also clang, clang-tidy, sanitizers, valgrind, and longer cluster tests.')
-    p.add_argument('words', nargs='*', metavar='quick|full|NAME', help='NAME: only tests whose name contains it')
+                                'tests; apps: unmodified programs for long, and nothing else; full: also these, clang, clang-tidy, sanitizers, '
+                                'valgrind, and longer cluster tests.')
+    p.add_argument('words', nargs='*', metavar='quick|apps|full|NAME', help='NAME: only tests whose name contains it')
     p.add_argument('--build', default=os.path.join(TOP, 'build'), metavar='DIRECTORY', help='default: build')
     p.add_argument('--list', action='store_true', help='build, and print the names of the tests')
     a = p.parse_intermixed_args()

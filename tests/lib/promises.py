@@ -77,6 +77,23 @@ def wait_until(what, condition, deadline=60, step=None):
             select.select([], [], [], 0.02)
 
 
+def descendants(pids):
+    """These processes and all below them that have not ended."""
+    parents = {}
+    for d in os.listdir('/proc'):
+        if d.isdigit():
+            with contextlib.suppress(OSError), open(f'/proc/{d}/stat') as f:
+                fields = f.read().rpartition(')')[2].split()
+                if fields[0] not in 'ZX' or int(d) in pids:
+                    parents.setdefault(int(fields[1]), []).append(int(d))
+    found, todo = [], list(pids)
+    while todo:
+        pid = todo.pop()
+        found.append(pid)
+        todo += parents.get(pid, [])
+    return found
+
+
 # For a program in Python: pause() is boundary() of tests/programs/promise.h.
 PAUSE = '''
 import ctypes, errno, os
@@ -150,20 +167,7 @@ class Program:
 
     def descendants(self):
         """The process and all below it."""
-        parents = {}
-        for d in os.listdir('/proc'):
-            if d.isdigit():
-                try:
-                    with open(f'/proc/{d}/stat') as f:
-                        parents.setdefault(int(f.read().rpartition(')')[2].split()[1]), []).append(int(d))
-                except OSError:
-                    pass
-        found, todo = [], [self.pid]
-        while todo:
-            pid = todo.pop()
-            found.append(pid)
-            todo += parents.get(pid, [])
-        return found
+        return descendants([self.pid])
 
     def close(self):
         self.stop()
