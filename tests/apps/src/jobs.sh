@@ -1,0 +1,64 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Job control: stopped and continued jobs, bg, fg, wait for one and for any, kill by job, pipelines as one job.
+set -m
+mkfifo wait-here gate
+exec 5<> gate
+# Until a job is in a state, or a minute is over: what `jobs` says of it.
+await() {
+	local end=$((SECONDS + 60))
+	until jobs "$1" 2>&1 | grep -q "$2"; do
+		((SECONDS < end)) || { echo "job $1 is not $2: $(jobs)"; return 1; }
+		read -r -t 0.02 _ <> wait-here
+	done
+	echo "job $1 is $2"
+}
+for ((round = 0; round < ${1:-3}; round++)); do
+	sleep 1000 &
+	await %1 Running
+	kill -STOP %1
+	await %1 Stopped
+	bg %1
+	await %1 Running
+	kill %1
+	wait %1
+	echo "killed: $?"
+
+	(exit 7) &
+	wait %1
+	echo "wait: $?"
+	(read -r -n 1 -u 5 _; exit 3) &
+	(read -r -n 1 -u 5 _; exit 3) &
+	printf g >&5
+	wait -n
+	echo "any: $?"
+	printf g >&5
+	wait -n
+	echo "the other: $?"
+	wait
+
+	# A pipeline is one job; its end has the code of its last.
+	sleep 1000 | (cat; exit 12) &
+	await %1 Running
+	kill -STOP %1
+	await %1 Stopped
+	kill -CONT %1
+	await %1 Running
+	kill %1
+	wait %1
+	echo "pipeline: $?"
+
+	# In the foreground, until something stops it; and back again.
+	(kill -STOP "$BASHPID"; exit 21)
+	echo "stopped: $?"
+	fg %1 > /dev/null
+	echo "after fg: $?"
+	bash -c 'kill -STOP $$; echo "went on"; exit 22' &
+	await %1 Stopped
+	bg %1 > /dev/null
+	wait %1
+	echo "after bg: $?"
+	disown -a
+	jobs
+done
+rm wait-here gate
