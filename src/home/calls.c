@@ -73,7 +73,7 @@ static void keep_time(struct deputy *d)
 
 void call_continue_time(const struct deputy *d, struct user_regs_struct *regs)
 {
-	if (d->timed.end_ns && regs->orig_rax == d->timed.nr && (int64_t)regs->rax == -ERESTARTNOINTR_)
+	if (d->timed.end_ns && regs->orig_rax == d->timed.nr && image_is_restart((int64_t)regs->rax))
 		regs->r10 = ms_left(d->timed.end_ns);
 }
 

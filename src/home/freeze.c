@@ -227,8 +227,8 @@ void freeze_give_back(struct shepherd *s)
 	threads_clear(s);
 }
 
-/* Calls that give -EINTR to any stop, signal(7), those on a socket with a time limit among them: without a signal they
- * are to be made again. */
+/* Calls that give -EINTR to any stop, signal(7), those on a socket with a time limit among them: they are to be made
+ * again, unless a handler runs before. That is what this code says, to the kernel as well as to us. */
 static void mend_interrupted(struct user_regs_struct *regs)
 {
 	const struct sysc_row *row = (int64_t)regs->orig_rax >= 0 ? sysc_row((unsigned)regs->orig_rax) : NULL;
@@ -236,7 +236,7 @@ static void mend_interrupted(struct user_regs_struct *regs)
 	if (row && (int64_t)regs->rax == -EINTR && row->cls == SYSC_FORWARD &&
 	    (row->restart == SYSC_RESTART_NONE || row->restart == SYSC_RESTART_SYS) &&
 	    sysc_may_block((unsigned)regs->orig_rax))
-		regs->rax = (uint64_t)-ERESTARTNOINTR_;
+		regs->rax = (uint64_t)-ERESTARTNOHAND_;
 }
 
 /* What only the process itself can be asked for, by a call of (a0, address, size). The answer goes below the thread's

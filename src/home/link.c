@@ -279,9 +279,10 @@ static int still(struct deputy *d, struct err *e)
 		return r < 0 ? r : call_give_back(d);
 	}
 	r = deputy_settle(d, &ret, e);
-	/* Stopping alone makes some calls return -EINTR, signal(7); without a signal they are made again. */
+	/* Stopping alone makes some calls return -EINTR, signal(7); they are made again, unless a handler runs before.
+	 */
 	if (r == 0 && ret == -EINTR && !d->signal_held)
-		ret = -ERESTARTNOINTR_;
+		ret = -ERESTARTNOHAND_;
 	if (r == 0 && call_finish(d, ret) < 0)
 		deputy_lost(d->s, "the result cannot be sent");
 	return r;
