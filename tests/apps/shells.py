@@ -20,7 +20,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '../
 import apps
 import promises
 
-SCRIPTS = {'pipes': 20, 'traps': 20, 'jobs': 10, 'subshells': 20, 'heredocs': 8, 'coprocs': 250}  # name -> rounds: a second or so
+SCRIPTS = {'pipes': 30, 'traps': 40, 'jobs': 10, 'subshells': 20, 'heredocs': 8, 'coprocs': 250}  # name -> rounds: a second or so
 TERMINALS = ['terminal', 'terminal-server']
 NEEDED = {n: [('bash', 'bash'), ('awk', 'gawk')] for n in SCRIPTS}
 NEEDED.update({n: [('bash', 'bash'), ('tmux', 'tmux'), ('vim.tiny', 'vim-tiny')] for n in TERMINALS})
