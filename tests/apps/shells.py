@@ -25,7 +25,7 @@ TERMINALS = ['terminal', 'terminal-server']
 NEEDED = {n: [('bash', 'bash'), ('awk', 'gawk')] for n in SCRIPTS}
 NEEDED.update({n: [('bash', 'bash'), ('tmux', 'tmux'), ('vim.tiny', 'vim-tiny')] for n in TERMINALS})
 MOVES = 60 if apps.FULL else 25  # of each
-TIMES = 8        # a script is run again until it has had them
+TIMES = 40       # a script is run again until it has had them
 BUDGET = 240
 STEP_DEADLINE = 60
 
