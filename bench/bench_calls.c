@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
+#include <spawn.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -25,6 +26,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 
 #define BYTES_MAX (1U << 20)
 #define FILE_BYTES (16U << 20)
@@ -133,12 +135,48 @@ static bool do_write(struct calls *c, uint64_t n)
 	return ok;
 }
 
+static bool ended_well(pid_t pid)
+{
+	int status;
+
+	return pid > 0 && waitpid(pid, &status, 0) == pid && status == 0;
+}
+
+/* A child that does nothing; and one that executes a program, made by vfork(). */
+static bool do_fork(struct calls *c, uint64_t n)
+{
+	bool ok = true;
+
+	while (n--) {
+		pid_t pid = fork();
+
+		if (pid == 0)
+			_exit(0);
+		ok &= ended_well(pid);
+	}
+	return ok;
+}
+
+static bool do_spawn(struct calls *c, uint64_t n)
+{
+	char name[] = "true", *argv[] = {name, NULL};
+	bool ok = true;
+
+	while (n--) {
+		pid_t pid = -1;
+
+		ok &= posix_spawn(&pid, "/bin/true", NULL, NULL, argv, NULL) == 0 && ended_well(pid);
+	}
+	return ok;
+}
+
 static const struct {
 	const char *name;
 	bool (*run)(struct calls *c, uint64_t n);
 } measures[] = {
-    {"getpid", do_getpid}, {"getppid", do_getppid}, {"sched_yield", do_yield}, {"mmap", do_mmap},   {"futex", do_futex},
-    {"brk", do_brk},       {"clock", do_clock},     {"read", do_read},         {"write", do_write},
+    {"fork", do_fork},         {"spawn", do_spawn}, {"getpid", do_getpid}, {"getppid", do_getppid},
+    {"sched_yield", do_yield}, {"mmap", do_mmap},   {"futex", do_futex},   {"brk", do_brk},
+    {"clock", do_clock},       {"read", do_read},   {"write", do_write},
 };
 
 /* Doubles the count until it lasts long enough, so that reading the clock does not count. */

@@ -72,7 +72,9 @@ struct guest_thread {
 	bool stackless; /* a handler could not begin: home decides */
 	int64_t settled; /* restart code of the call that the freeze cut off; 0 = none */
 	struct { /* the call that it makes again because a move interrupted it */
-		bool armed;
+		bool armed; /* home's */
+		bool native; /* this host's kernel's: nobody tells us when it has been made */
+		uint64_t args[3];
 		int64_t code;
 		unsigned nr;
 		uint64_t ip;
@@ -268,6 +270,9 @@ void agent_thread_stopped(struct guest_thread *g); /* this one did, as its trace
 /* The guest's mappings now, with files' ranges as such. */
 int agent_read_maps(struct agent *a, struct image_maps *m, bool with_flags, struct err *e) _must_check_;
 int agent_resume(struct agent *a) _must_check_; /* RESUME */
+/* The code of a call that a kernel was in itself, for another kernel: what the first one's restart block knows is lost,
+ * but a handler that runs before the call is made again ends it all the same. */
+int64_t agent_native_code(int64_t code);
 /* What a signal that comes now would interrupt, as home would see it: outside of what is ours, *code the restart code
  * of the call that it is in, 0: none. */
 int agent_interrupted(struct guest_thread *g, struct user_regs_struct *ret, int64_t *code) _must_check_;

@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <linux/futex.h>
 #include <linux/seccomp.h>
 #include <stdio.h>
 #include <string.h>
@@ -194,6 +195,15 @@ void agent_on_notify(void *arg, int fd, uint32_t events)
 		agent_take_call(a, &req);
 }
 
+/* A wait that the kernel here was about to begin: a handler that runs before it is made again ends it, as if it had
+ * begun. 0: another call, which is simply made again. */
+static int64_t code_of_wait(const struct seccomp_notif *req)
+{
+	uint64_t op = req->data.args[1] & ~(uint64_t)(FUTEX_PRIVATE_FLAG | FUTEX_CLOCK_REALTIME);
+
+	return req->data.nr == SYS_futex && (op == FUTEX_WAIT || op == FUTEX_WAIT_BITSET) ? -ERESTARTNOHAND_ : 0;
+}
+
 void agent_take_call(struct agent *a, const struct seccomp_notif *req)
 {
 	struct guest_thread *g = thread_find(a, (pid_t)req->pid);
@@ -204,10 +214,13 @@ void agent_take_call(struct agent *a, const struct seccomp_notif *req)
 	if (g->reissue.nr != (unsigned)req->data.nr)
 		g->reissue.armed = false;
 	g->waits = false;
-	if (a->freeze_wanted || a->home_asked || signals_wait(g))
+	g->reissue.native = false;
+	if (a->freeze_wanted || a->home_asked || signals_wait(g)) {
+		g->settled = code_of_wait(req);
 		r = agent_take_back(g, req->id);
-	else
+	} else {
 		r = decide(g, req);
+	}
 	if (r < 0)
 		agent_end(a, 1, "call %s cannot be served: %s", sysc_name((unsigned)req->data.nr), strerror(-r));
 	/* Whatever comes after the repeated call is new. */

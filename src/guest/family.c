@@ -84,15 +84,6 @@ static pid_t load(const pid_t *p)
 	return __atomic_load_n(p, __ATOMIC_ACQUIRE);
 }
 
-static unsigned members(const struct agent *a)
-{
-	unsigned n = 0;
-
-	for (unsigned i = 0; i < FAMILY_MAX; i++)
-		n += load(&a->family.members[i].agent) != 0;
-	return n;
-}
-
 void family_leave(struct agent *a)
 {
 	if (a->family.members)
@@ -126,7 +117,7 @@ static void route(struct agent *a, const struct seccomp_notif *req)
 int family_receive(struct agent *a, int fd, struct seccomp_notif *req)
 {
 	struct pollfd p = {.fd = fd, .events = POLLIN};
-	bool several = members(a) > 1;
+	bool several = a->family.routed; /* or were: what we were woken for, one of them may have taken */
 	int r = 0;
 
 	/* Whoever asks for a call when there is none waits for it. */

@@ -63,10 +63,33 @@ int agent_read_maps(struct agent *a, struct image_maps *m, bool with_flags, stru
 	return r;
 }
 
+int64_t agent_native_code(int64_t code)
+{
+	return code == -ERESTART_RESTARTBLOCK_ ? -ERESTARTNOHAND_ : code;
+}
+
+static bool native(const struct user_regs_struct *regs)
+{
+	const struct sysc_row *row = sysc_row((unsigned)regs->orig_rax);
+
+	return row && (row->cls == SYSC_NATIVE || row->cls == SYSC_NATIVE_IF);
+}
+
+/* Is the thread about to make the call again that it was in when it came? Of a native one, which may have been made by
+ * now, only that it is about to make the same. */
+static bool still_inside(const struct guest_thread *g, const struct user_regs_struct *regs)
+{
+	if (regs->rip != g->reissue.ip || regs->orig_rax != ~0ULL)
+		return false;
+	return g->reissue.armed ||
+	       (g->reissue.native && regs->rax == g->reissue.nr && regs->rdi == g->reissue.args[0] &&
+		regs->rsi == g->reissue.args[1] && regs->r10 == g->reissue.args[2]);
+}
+
 /* What the kernel would have done with the interrupted call, as home must see it. */
 static void settle_registers(struct guest_thread *g, struct user_regs_struct *regs)
 {
-	if (g->reissue.armed && regs->rip == g->reissue.ip && regs->orig_rax == ~0ULL) {
+	if (still_inside(g, regs)) {
 		/* It has not even made the interrupted call again: it still is inside of it. */
 		regs->rip += 2;
 		regs->orig_rax = g->reissue.nr;
@@ -75,8 +98,11 @@ static void settle_registers(struct guest_thread *g, struct user_regs_struct *re
 	}
 	if ((int64_t)regs->orig_rax < 0 || !image_is_restart((int64_t)regs->rax))
 		return;
-	/* Native calls (futex) and calls that home has not begun are simply made again. */
-	regs->rax = (uint64_t)(g->settled ? g->settled : g->reissue.armed ? g->reissue.code : -ERESTARTNOINTR_);
+	/* Calls that home has not begun are simply made again. */
+	if (g->settled || g->reissue.armed)
+		regs->rax = (uint64_t)(g->settled ? g->settled : g->reissue.code);
+	else
+		regs->rax = (uint64_t)(native(regs) ? agent_native_code((int64_t)regs->rax) : -ERESTARTNOINTR_);
 }
 
 /* Where a register points to that is ours: the stub or a patched entry. */

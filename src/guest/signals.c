@@ -186,7 +186,7 @@ int signals_begin(struct guest_thread *g)
 		code = 0;
 	}
 	g->settled = 0;
-	g->reissue.armed = false;
+	g->reissue.armed = g->reissue.native = false;
 	if (r == 0)
 		r = push_all(g, c, code);
 	if (r == 0)

@@ -138,15 +138,19 @@ static int run_thread(struct guest_thread *g)
 	struct user_regs_struct regs = g->image->regs;
 	int r;
 
-	g->reissue.armed = false;
+	g->reissue.armed = g->reissue.native = false;
 	/* In the middle of a call: it is made again, and the deputy knows what the first time left behind. */
 	if ((int64_t)regs.orig_rax >= 0 && image_is_restart((int64_t)regs.rax)) {
 		const struct sysc_row *row = sysc_row((unsigned)regs.orig_rax);
 
 		/* What this host's kernel makes is simply made anew, wherever: a futex must not be waited for by the
 		 * deputy, whom nobody wakes. */
-		g->reissue.armed = row && row->cls != SYSC_NATIVE && row->cls != SYSC_NATIVE_IF;
-		g->reissue.code = (int64_t)regs.rax;
+		g->reissue.native = row && (row->cls == SYSC_NATIVE || row->cls == SYSC_NATIVE_IF);
+		g->reissue.armed = row && !g->reissue.native;
+		g->reissue.code = g->reissue.native ? agent_native_code((int64_t)regs.rax) : (int64_t)regs.rax;
+		g->reissue.args[0] = regs.rdi;
+		g->reissue.args[1] = regs.rsi;
+		g->reissue.args[2] = regs.r10;
 		g->reissue.nr = (unsigned)regs.orig_rax;
 		regs.rax = regs.orig_rax;
 		regs.rip -= 2;

@@ -74,9 +74,9 @@ def signals(y, argv, fault, send=True):
 
 
 def calls(y, fault):
-    """A guest that locks memory all the time."""
-    want = promises.unmoved(['memory-locked'])
-    p = out(y, ['memory-locked'], fault)
+    """A guest that looks at its mappings all the time."""
+    want = promises.unmoved(['proc-maps'])
+    p = out(y, ['proc-maps'], fault)
     try:
         home(y, p)
         got = p.finish(y.pump, 30)

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A call that any handler ends with EINTR (epoll_wait, signal(7)) is ended by a signal also while the process just moves.
+"""A call that any handler ends with EINTR (epoll_wait, a futex, signal(7)) is ended by a signal also while the process just moves.
 
   cut-short.py [--seed N]
 
@@ -18,47 +18,60 @@ import promises
 TRIES = 60
 WAIT = 30  # seconds that the call would last
 SOON = 10
-EPOLL_WAIT = '232'
-PROGRAM = f'''
-import os, select, signal
-class Came(Exception): pass
-def handler(*a): raise Came
-signal.signal(signal.SIGUSR1, handler)
-e = select.epoll()
-while True:
-    try:
-        e.poll({WAIT})
-    except Came:
-        os.write(1, b"x")
+CALLS = {'epoll_wait': ('232', f'select.epoll().poll({WAIT})'), 'futex': ('202', f'lock.acquire(timeout={WAIT})')}
+# Python runs the handler when the call has been cut off, and makes the call again.
+PROGRAM = '''
+import os, select, signal, threading
+signal.signal(signal.SIGUSR1, lambda *a: os.write(1, b"x"))
+lock = threading.Lock()
+lock.acquire()
+while True: CALL
 '''
 
 
-def waits(pid):
-    """The process, or its deputy, is in the call."""
+def in_call(pid, nr):
     with contextlib.suppress(OSError), open(f'/proc/{pid}/syscall') as f:
-        return f.read().split()[0] == EPOLL_WAIT
+        return f.read().split()[0] == nr
     return False
+
+
+def waits(y, pid, nr):
+    """The process, its deputy, or the guest is in the call."""
+    if in_call(pid, nr):
+        return True
+    agent = y.helpers(pid)[1]
+    with contextlib.suppress(OSError), open(f'/proc/{agent}/task/{agent}/children') as f:
+        return any(in_call(child, nr) for child in f.read().split())
+    return False
+
+
+def one(y, rng, name):
+    nr, call = CALLS[name]
+    p = promises.Program([os.path.realpath(sys.executable), '-IS', '-c', PROGRAM.replace('CALL', call)])
+    moves = 0
+    try:
+        for i in range(TRIES):
+            promises.wait_until('it waits', lambda: waits(y, p.pid, nr), 60, y.pump)
+            y.send(f'move {p.pid} {rng.choice(promises.HOSTS + ["home"])}')
+            y.pump(rng.random() * 0.08)
+            os.kill(p.pid, signal.SIGUSR1)
+            promises.wait_until(f'the end of {name} {i}', lambda i=i: os.path.getsize(f'{p.dir}.out') > i, SOON, y.pump)
+            moves += y.wait_line(f'moved {p.pid}').split()[3] == '0'
+            assert not p.ended() and not promises.lost(y, [p.pid]), f'it was lost: {y.ended}'
+        assert os.path.getsize(f'{p.dir}.out') == TRIES, 'a signal came twice'
+        assert moves > TRIES // 3, f'only {moves} moves'
+        print(f'{name}: {moves} moves', flush=True)
+    finally:
+        p.close()
 
 
 def run(argv):
     rng = promises.seed_of(argv)
     y = promises.start_yard()
-    p = promises.Program([os.path.realpath(sys.executable), '-c', PROGRAM])
-    moves = 0
     try:
-        for i in range(TRIES):
-            promises.wait_until('it waits', lambda: waits(p.pid), 60, y.pump)
-            y.send(f'move {p.pid} {rng.choice(promises.HOSTS + ["home"])}')
-            y.pump(rng.random() * 0.08)
-            os.kill(p.pid, signal.SIGUSR1)
-            promises.wait_until(f'the end of call {i}', lambda i=i: os.path.getsize(f'{p.dir}.out') > i, SOON, y.pump)
-            moves += y.wait_line(f'moved {p.pid}').split()[3] == '0'
-            assert not p.ended() and not promises.lost(y, [p.pid]), f'it was lost: {y.ended}'
-        assert os.path.getsize(f'{p.dir}.out') == TRIES, 'a signal came twice'
-        assert moves > TRIES // 3, f'only {moves} moves'
-        print(f'{moves} moves')
+        for name in CALLS:
+            one(y, rng, name)
     finally:
-        p.close()
         promises.check_nothing_left(y)
 
 
