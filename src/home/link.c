@@ -292,7 +292,7 @@ static int still(struct deputy *d, struct err *e)
 static bool any_busy(const struct shepherd *s)
 {
 	for (size_t i = 0; i < s->threads_n; i++) {
-		if (s->threads[i]->state == DEPUTY_BUSY)
+		if (s->threads[i]->state == DEPUTY_BUSY || s->threads[i]->call.refused)
 			return true;
 	}
 	return false;
