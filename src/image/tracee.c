@@ -29,6 +29,7 @@ void tracee_init(struct tracee *t, pid_t pid)
 void tracee_init_child(struct tracee *t, pid_t pid, const struct tracee *parent)
 {
 	tracee_init(t, pid);
+	t->newborn = true;
 	t->syscall_ip = parent->syscall_ip;
 	/* It begins with its maker's mask, and what that one gets back is its own, too. */
 	t->masked = parent->masked;
@@ -142,6 +143,13 @@ int tracee_wait(struct tracee *t, uint64_t deadline_ns)
 
 	(void)sigemptyset(&set);
 	(void)sigaddset(&set, SIGCHLD);
+	if (t->newborn) {
+		int r = tracee_poll(t);
+
+		t->newborn = false;
+		if (r != 0)
+			return r < 0 ? r : 0;
+	}
 	for (;;) {
 		struct timespec ts = {0};
 		uint64_t now = clock_mono_ns();

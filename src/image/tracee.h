@@ -41,6 +41,7 @@ struct tracee {
 	int mem_fd; /* /proc/PID/mem, -1 until needed */
 	bool masked; /* all signals are blocked for injection; saved_mask is the task's own */
 	uint64_t saved_mask;
+	bool newborn; /* its first stop may have been told already, together with its maker's */
 	bool exitkill; /* as tracee_exitkill() has set it */
 	void (*meanwhile)(void *arg); /* called all the time while it is waited for; NULL: nothing to do */
 	void *meanwhile_arg;
