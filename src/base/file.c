@@ -208,16 +208,41 @@ int proc_read_thread_stat(pid_t pid, pid_t tid, struct proc_stat *ret)
 	return read_stat(path, tid, ret);
 }
 
-int proc_read_uids(pid_t pid, uid_t ret_uids[4], gid_t ret_gids[4])
+static int read_status(pid_t pid, char *text, size_t cap)
 {
-	char path[40], text[4096];
-	const char *u, *g;
+	char path[40];
 	ssize_t n;
 
 	(void)snprintf(path, sizeof(path), "/proc/%d/status", pid);
-	n = file_read_small(path, text, sizeof(text));
-	if (n < 0)
-		return n == -ENOENT || n == -ESRCH ? -ESRCH : (int)n;
+	n = file_read_small(path, text, cap);
+	return n == -ENOENT || n == -ESRCH ? -ESRCH : n < 0 ? (int)n : 0;
+}
+
+int proc_read_status(pid_t pid, const char *key, char *ret, size_t cap)
+{
+	char text[4096], start[40];
+	const char *p;
+	int r = read_status(pid, text, sizeof(text));
+
+	if (r < 0)
+		return r;
+	(void)snprintf(start, sizeof(start), "\n%s:", key);
+	p = strstr(text, start);
+	if (!p)
+		return -ENOENT;
+	p += strlen(start);
+	(void)snprintf(ret, cap, "%.*s", (int)strcspn(p, "\n"), p);
+	return 0;
+}
+
+int proc_read_uids(pid_t pid, uid_t ret_uids[4], gid_t ret_gids[4])
+{
+	char text[4096];
+	const char *u, *g;
+	int r = read_status(pid, text, sizeof(text));
+
+	if (r < 0)
+		return r;
 	u = strstr(text, "\nUid:");
 	g = strstr(text, "\nGid:");
 	if (!u || !g || sscanf(u + 5, "%u %u %u %u", &ret_uids[0], &ret_uids[1], &ret_uids[2], &ret_uids[3]) != 4 ||

@@ -39,6 +39,8 @@ struct proc_stat {
 int proc_read_stat(pid_t pid, struct proc_stat *ret) _must_check_;
 /* The same of one thread: utime and stime are its own. */
 int proc_read_thread_stat(pid_t pid, pid_t tid, struct proc_stat *ret) _must_check_;
+/* The value of one line of /proc/PID/status, which may be a thread's; cut to cap. -ESRCH, -ENOENT: no such line. */
+int proc_read_status(pid_t pid, const char *key, char *ret, size_t cap) _must_check_;
 /* real uid of the process by /proc/PID/status (all four when ret_uids has 4). */
 int proc_read_uids(pid_t pid, uid_t ret_uids[4], gid_t ret_gids[4]) _must_check_;
 /* Directory of the running executable, no slash at the end: helpers are found beside it. */

@@ -20,8 +20,11 @@
 
 #include "../base/clock.h"
 #include "../base/file.h"
+#include "../base/log.h"
+#include "../base/sock.h"
 
 #define LOCK_NS NSEC_PER_SEC
+#define ROUTE_NS NSEC_PER_SEC
 #define SHARED_SIZE (FAMILY_MAX * sizeof(struct family_member))
 
 enum lock { LOCK_RECEIVE, LOCK_MEMBERS, LOCK_BIRTH };
@@ -92,25 +95,37 @@ void family_leave(struct agent *a)
 
 static pid_t process_of(pid_t tid)
 {
-	char path[40], text[4096];
-	const char *p;
+	char text[40];
 	int pid = 0;
 
-	(void)snprintf(path, sizeof(path), "/proc/%d/status", tid);
-	if (file_read_small(path, text, sizeof(text)) < 0)
-		return 0;
-	p = strstr(text, "\nTgid:");
-	return p && sscanf(p + 6, "%d", &pid) == 1 ? pid : 0;
+	return proc_read_status(tid, "Tgid", text, sizeof(text)) == 0 && sscanf(text, "%d", &pid) == 1 ? pid : 0;
 }
 
-/* To the agent that it is for. One that has just ended has ended its guest, too. */
+static int hand_on(int fd, const struct seccomp_notif *req)
+{
+	int r = sock_wait(fd, POLLOUT, clock_mono_ns() + ROUTE_NS);
+
+	return r < 0 ? r : send(fd, req, sizeof(*req), MSG_DONTWAIT | MSG_NOSIGNAL) == sizeof(*req) ? 0 : -errno;
+}
+
+/* To the agent that it is for. One that has just ended has ended its guest, too; one that takes nothing any more has a
+ * guest that would wait for ever. */
 static void route(struct agent *a, const struct seccomp_notif *req)
 {
 	pid_t guest = process_of((pid_t)req->pid);
 
 	for (unsigned i = 0; guest && i < FAMILY_MAX; i++) {
-		if (load(&a->family.members[i].agent) && load(&a->family.members[i].guest) == guest)
-			(void)!send(a->family.routes[i][1], req, sizeof(*req), MSG_DONTWAIT | MSG_NOSIGNAL);
+		const struct family_member *m = &a->family.members[i];
+		int r;
+
+		if (!load(&m->agent) || load(&m->guest) != guest)
+			continue;
+		r = hand_on(a->family.routes[i][1], req);
+		if (r < 0) {
+			log_warn("agent %d takes no call of its guest, which is ended: %s", load(&m->agent),
+				 strerror(-r));
+			(void)kill(guest, SIGKILL);
+		}
 	}
 }
 

@@ -13,6 +13,7 @@
 #include <linux/sched.h>
 #include <poll.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -254,20 +255,14 @@ int thread_not_made(struct guest_thread *g)
 /* The id that a task has in its own pid namespace. */
 static pid_t inner_id(pid_t pid)
 {
-	char path[40], text[4096];
-	const char *p;
-	pid_t id = 0;
+	char text[200], *end;
+	const char *p = text;
+	pid_t id = -1;
 
-	(void)snprintf(path, sizeof(path), "/proc/%d/status", pid);
-	if (file_read_small(path, text, sizeof(text)) < 0)
+	if (proc_read_status(pid, "NSpid", text, sizeof(text)) < 0)
 		return -1;
-	p = strstr(text, "\nNSpid:");
-	for (p = p ? p + 7 : ""; *p && *p != '\n';) {
-		char *end;
-
-		id = (pid_t)strtol(p, &end, 10);
-		if (end == p)
-			break;
+	for (long v = strtol(p, &end, 10); end != p; v = strtol(p, &end, 10)) {
+		id = (pid_t)v;
 		p = end;
 	}
 	return id;
