@@ -287,8 +287,6 @@ int agent_tell_used(struct agent *a, uint64_t id) _must_check_; /* LINK_PONG; go
 /* main.c */
 int agent_begin(struct agent *a) _must_check_; /* signals and deadlines, in a new loop */
 int agent_greet(struct agent *a, int helper) _must_check_; /* this is our connection to godwitd; owned */
-/* godwitd gets the connection of an agent that we have forked from us, whom it knows. */
-int agent_introduce(struct agent *a, pid_t helper, pid_t guest, uint64_t link_id, int fd) _must_check_;
 void agent_say_status(struct agent *a); /* to godwitd: the guest runs here, with what it uses */
 void agent_end(struct agent *a, int status, const char *fmt, ...) _printf_(3, 4) __attribute__((noreturn));
 

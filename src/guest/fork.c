@@ -19,7 +19,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -69,9 +68,6 @@ static bool parse(struct guest_thread *g, const struct seccomp_notif *req, struc
 		f->tls = c.tls;
 		break;
 	}
-	/* A child that borrows our memory is soon to execute another program, and must not need home for that. */
-	if ((f->flags & LOANED) && sysc_row(SYS_execve)->cls != SYSC_FORWARD)
-		return false;
 	return !(f->flags & ~(PARTED | LOANED | HERE)) && (!(f->flags & LOANED) || (f->flags & LOANED) == LOANED) &&
 	       f->signal <= (unsigned)SIGRTMAX;
 }
@@ -349,16 +345,12 @@ static void on_released(void *arg, int fd, uint32_t events)
 static int give_agent(struct guest_thread *g, const struct guest_fork *f, struct tracee *child,
 		      const struct user_regs_struct *regs)
 {
-	_cleanup_close_ int mine = -1, theirs = -1, heard = -1, held = -1;
+	_cleanup_close_ int heard = -1, held = -1;
 	struct agent *a = g->a;
 	struct handover h;
 	struct err e = {0};
 	int pair[2], r;
 
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
-		return -errno;
-	mine = pair[0];
-	theirs = pair[1];
 	if ((f->flags & CLONE_VFORK) && pipe2(pair, O_CLOEXEC) < 0)
 		return -errno;
 	if (f->flags & CLONE_VFORK) {
@@ -372,13 +364,12 @@ static int give_agent(struct guest_thread *g, const struct guest_fork *f, struct
 	}
 	(void)close(h.fd);
 	if (h.new_process) {
-		(void)close(take_fd(&mine));
 		if (heard >= 0)
 			(void)close(take_fd(&heard));
 		a->family.lifeline = take_fd(&held);
-		become(a, f, child, regs, take_fd(&theirs));
+		become(a, f, child, regs, h.daemon);
 	}
-	r = agent_introduce(a, h.helper, child->pid, f->link_id, mine);
+	r = handover_introduce(&h, a->helper, child->pid, f->link_id);
 	if (r == 0 && heard >= 0) {
 		g->lifeline_watch = loop_add_fd(a->loop, heard, EPOLLIN, on_released, g);
 		r = g->lifeline_watch ? 0 : -ENOMEM;

@@ -68,13 +68,6 @@ int64_t agent_native_code(int64_t code)
 	return code == -ERESTART_RESTARTBLOCK_ ? -ERESTARTNOHAND_ : code;
 }
 
-static bool native(const struct user_regs_struct *regs)
-{
-	const struct sysc_row *row = sysc_row((unsigned)regs->orig_rax);
-
-	return row && (row->cls == SYSC_NATIVE || row->cls == SYSC_NATIVE_IF);
-}
-
 /* Is the thread about to make the call again that it was in when it came? Of a native one, which may have been made by
  * now, only that it is about to make the same. */
 static bool still_inside(const struct guest_thread *g, const struct user_regs_struct *regs)
@@ -102,7 +95,9 @@ static void settle_registers(struct guest_thread *g, struct user_regs_struct *re
 	if (g->settled || g->reissue.armed)
 		regs->rax = (uint64_t)(g->settled ? g->settled : g->reissue.code);
 	else
-		regs->rax = (uint64_t)(native(regs) ? agent_native_code((int64_t)regs->rax) : -ERESTARTNOINTR_);
+		regs->rax = (uint64_t)(sysc_made_by_host((unsigned)regs->orig_rax)
+					   ? agent_native_code((int64_t)regs->rax)
+					   : -ERESTARTNOINTR_);
 }
 
 /* Where a register points to that is ours: the stub or a patched entry. */
@@ -157,9 +152,9 @@ static void undo_trap(const struct guest_thread *g, struct user_regs_struct *reg
 
 int agent_interrupted(struct guest_thread *g, struct user_regs_struct *ret, int64_t *code)
 {
-	const struct sysc_row *row;
 	struct cpu_rseq rseq;
 	int64_t native;
+	bool host;
 	int r = tracee_get_regs(&g->t, ret);
 
 	if (r == 0)
@@ -168,14 +163,14 @@ int agent_interrupted(struct guest_thread *g, struct user_regs_struct *ret, int6
 		r = cpu_rseq_abort(&g->t, &rseq, ret);
 	if (r < 0)
 		return r;
-	row = (int64_t)ret->orig_rax >= 0 ? sysc_row((unsigned)ret->orig_rax) : NULL;
+	host = (int64_t)ret->orig_rax >= 0 && sysc_made_by_host((unsigned)ret->orig_rax);
 	native = (int64_t)ret->rax;
 	settle_registers(g, ret);
 	undo_trap(g, ret);
 	r = leave_vdso(g, ret);
 	*code = (int64_t)ret->orig_rax >= 0 && image_is_restart((int64_t)ret->rax) ? (int64_t)ret->rax : 0;
 	/* A call that the kernel here was in: it knows best. */
-	if (*code && row && !g->settled && !g->reissue.armed && (row->cls == SYSC_NATIVE || row->cls == SYSC_NATIVE_IF))
+	if (*code && host && !g->settled && !g->reissue.armed)
 		*code = native;
 	return r;
 }

@@ -78,20 +78,6 @@ static int say_hello(struct agent *a)
 	return r < 0 ? r : send_helper(a, &b);
 }
 
-int agent_introduce(struct agent *a, pid_t helper, pid_t guest, uint64_t link_id, int fd)
-{
-	struct wire_helper_forked m = {.helper = helper, .guest = guest, .link_id = link_id};
-	struct buf b;
-	ssize_t n;
-
-	buf_init(&b, MESSAGE_MAX);
-	n = wire_helper_forked_encode(&m, &b);
-	if (n == 0)
-		n = sock_send_fd(a->helper, buf_head(&b), b.len, fd);
-	buf_release(&b);
-	return n < 0 ? (int)n : 0;
-}
-
 static int say_prepared(struct agent *a, const struct err *e)
 {
 	struct wire_helper_prepared m = {.mig = a->mig,

@@ -141,12 +141,10 @@ static int run_thread(struct guest_thread *g)
 	g->reissue.armed = g->reissue.native = false;
 	/* In the middle of a call: it is made again, and the deputy knows what the first time left behind. */
 	if ((int64_t)regs.orig_rax >= 0 && image_is_restart((int64_t)regs.rax)) {
-		const struct sysc_row *row = sysc_row((unsigned)regs.orig_rax);
-
 		/* What this host's kernel makes is simply made anew, wherever: a futex must not be waited for by the
 		 * deputy, whom nobody wakes. */
-		g->reissue.native = row && (row->cls == SYSC_NATIVE || row->cls == SYSC_NATIVE_IF);
-		g->reissue.armed = row && !g->reissue.native;
+		g->reissue.native = sysc_made_by_host((unsigned)regs.orig_rax);
+		g->reissue.armed = sysc_row((unsigned)regs.orig_rax) && !g->reissue.native;
 		g->reissue.code = g->reissue.native ? agent_native_code((int64_t)regs.rax) : (int64_t)regs.rax;
 		g->reissue.args[0] = regs.rdi;
 		g->reissue.args[1] = regs.rsi;

@@ -139,9 +139,19 @@ static int listen(struct deputy *d)
 	return r;
 }
 
+struct user_regs_struct deputy_asleep(const struct deputy *d)
+{
+	struct user_regs_struct regs = d->idle_regs;
+
+	regs.rip = d->t.syscall_ip;
+	regs.rax = SYS_pause;
+	regs.orig_rax = ~0ULL;
+	return regs;
+}
+
 int deputy_idle(struct deputy *d)
 {
-	struct user_regs_struct regs;
+	struct user_regs_struct regs = deputy_asleep(d);
 	int r;
 
 	if (d->signal_held || d->no_stack) { /* a second one would take its place */
@@ -150,10 +160,6 @@ int deputy_idle(struct deputy *d)
 	}
 	if (d->s->head.stopped)
 		return listen(d);
-	regs = d->idle_regs;
-	regs.rip = d->t.syscall_ip;
-	regs.rax = SYS_pause;
-	regs.orig_rax = ~0ULL;
 	r = tracee_set_regs(&d->t, &regs);
 	if (r == 0 && !d->unborn)
 		r = tracee_unmask(&d->t);

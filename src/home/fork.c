@@ -25,7 +25,6 @@
 #include "../base/fault.h"
 #include "../base/file.h"
 #include "../base/log.h"
-#include "../base/sock.h"
 #include "../image/handover.h"
 #include "../wire/reasons.h"
 
@@ -222,7 +221,7 @@ static int say_forked(struct deputy *d, pid_t pid)
 /* The kernel's part: a task that is traced by us, and sleeps. */
 static int fork_deputy(struct deputy *d, uint64_t flags, struct tracee *child, int64_t *pid)
 {
-	struct user_regs_struct regs = d->idle_regs;
+	struct user_regs_struct regs = deputy_asleep(d);
 	int r = tracee_mask_all(&d->t);
 
 	if (r == 0)
@@ -233,52 +232,28 @@ static int fork_deputy(struct deputy *d, uint64_t flags, struct tracee *child, i
 	r = tracee_wait(child, clock_mono_ns() + STEP_NS);
 	if (r == 0 && child->stop == TRACEE_ENDED)
 		r = -ESRCH;
-	regs.rip = d->t.syscall_ip;
-	regs.rax = SYS_pause;
-	regs.orig_rax = ~0ULL;
 	return r < 0 ? r : tracee_set_regs(child, &regs);
-}
-
-/* godwitd gets the new shepherd's connection from us, whom it knows. */
-static int introduce(struct shepherd *s, pid_t helper, int fd)
-{
-	struct wire_helper_forked m = {.helper = helper};
-	struct buf b;
-	ssize_t n;
-
-	buf_init(&b, 0);
-	n = wire_helper_forked_encode(&m, &b);
-	if (n == 0)
-		n = sock_send_fd(s->helper, buf_head(&b), b.len, fd);
-	buf_release(&b);
-	return n < 0 ? (int)n : 0;
 }
 
 /* Gives the child a shepherd, and its place in the list. Returns in the old one only. */
 static int give_shepherd(struct deputy *d, struct tracee *child, struct shepherd_child *c)
 {
-	_cleanup_close_ int mine = -1, theirs = -1;
 	struct shepherd *s = d->s;
 	struct handover h;
 	struct err e = {0};
-	int pair[2], r;
+	int r;
 
-	if (getrandom(&s->birth, offsetof(struct shepherd_birth, watch), 0) != offsetof(struct shepherd_birth, watch) ||
-	    socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+	if (getrandom(&s->birth, offsetof(struct shepherd_birth, watch), 0) != offsetof(struct shepherd_birth, watch))
 		return -EIO;
-	mine = pair[0];
-	theirs = pair[1];
 	r = handover_fork(child, &h, &e);
 	if (r < 0) {
 		log_warn("%s", e.text);
 		return r;
 	}
-	if (h.new_process) {
-		(void)close(take_fd(&mine));
-		become(s, c->maker, c->shares, child, h.fd, take_fd(&theirs));
-	}
+	if (h.new_process)
+		become(s, c->maker, c->shares, child, h.fd, h.daemon);
 	c->fd = h.fd;
-	r = introduce(s, h.helper, mine);
+	r = handover_introduce(&h, s->helper, 0, 0);
 	return r < 0 ? r : say_forked(d, c->pid);
 }
 
@@ -304,15 +279,6 @@ static int take_back(struct deputy *d, const struct shepherd_child *c)
 	return r;
 }
 
-/* Once more at home: what we cannot do here. */
-static int refuse(struct deputy *d)
-{
-	d->call.refused = true;
-	d->state = DEPUTY_HELD;
-	shepherd_want_home(d->s, REASON_FORK, SYS_clone);
-	return 1;
-}
-
 int fork_process(struct deputy *d)
 {
 	uint64_t flags = d->call.m.args[0];
@@ -324,7 +290,7 @@ int fork_process(struct deputy *d)
 	int r;
 
 	if (s->helper < 0 || !s->address[0])
-		return refuse(d);
+		return call_take_home(d, REASON_FORK);
 	c = calloc(1, sizeof(*c));
 	if (!c)
 		return -ENOMEM;

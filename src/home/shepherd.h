@@ -205,7 +205,8 @@ int thread_end(struct shepherd *s, const uint8_t *body, size_t n) _must_check_;
 
 /* fork.c */
 bool fork_permitted(uint64_t flags); /* those of a CALL for a new process */
-int fork_process(struct deputy *d) _must_check_; /* the deputy stands: makes the process, and answers. 1: at home */
+int fork_process(struct deputy *d)
+    _must_check_; /* the deputy stands: makes the process, and answers, or it is home's */
 int fork_end(struct shepherd *s, const uint8_t *body, size_t n) _must_check_; /* FORK_END */
 int fork_released(struct shepherd *s, const uint8_t *body, size_t n) _must_check_; /* FORK_RELEASED */
 
@@ -214,6 +215,7 @@ int shepherd_begin(struct shepherd *s) _must_check_; /* signals, in a new loop *
 
 /* deputy.c */
 int deputy_make(struct shepherd *s, struct err *e) _must_check_; /* after STARTED: drops memory, all become idle */
+struct user_regs_struct deputy_asleep(const struct deputy *d); /* registers that lead into pause() */
 int deputy_idle(struct deputy *d) _must_check_; /* from any stop */
 /* From idle to a stop; a signal that came has been handed over, or is held. */
 int deputy_stop(struct deputy *d) _must_check_;

@@ -13,6 +13,7 @@
 #include "../base/cleanup.h"
 #include "../base/clock.h"
 #include "../base/sock.h"
+#include "../wire/wire.h"
 
 #define STEP_NS (5 * NSEC_PER_SEC)
 
@@ -88,22 +89,53 @@ static int fork_away(void)
 	return status == 0 ? 0 : -EAGAIN;
 }
 
+static int make_pair(int pair[2], struct err *e)
+{
+	return socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) == 0
+		   ? 0
+		   : err_set(e, -errno, "a socket pair cannot be made: %s", strerror(errno));
+}
+
+int handover_introduce(struct handover *h, int connection, pid_t guest, uint64_t link_id)
+{
+	struct wire_helper_forked m = {.helper = h->helper, .guest = guest, .link_id = link_id};
+	_cleanup_close_ int fd = take_fd(&h->daemon);
+	struct buf b;
+	ssize_t n;
+
+	buf_init(&b, 0);
+	n = wire_helper_forked_encode(&m, &b);
+	if (n == 0)
+		n = sock_send_fd(connection, buf_head(&b), b.len, fd);
+	buf_release(&b);
+	return n < 0 ? (int)n : 0;
+}
+
 int handover_fork(struct tracee *t, struct handover *ret, struct err *e)
 {
-	_cleanup_close_ int fd = -1;
-	int pair[2], r;
+	_cleanup_close_ int fd = -1, daemon = -1;
+	int pair[2], daemon_pair[2], r = make_pair(pair, e);
 
-	*ret = (struct handover){.fd = -1};
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
-		return err_set(e, -errno, "a socket pair cannot be made: %s", strerror(errno));
+	*ret = (struct handover){.fd = -1, .daemon = -1};
+	if (r < 0)
+		return r;
+	r = make_pair(daemon_pair, e);
+	if (r < 0) {
+		(void)close(pair[0]);
+		(void)close(pair[1]);
+		return r;
+	}
 	r = fork_away();
 	fd = pair[r == 1];
+	daemon = daemon_pair[r == 1];
 	(void)close(pair[r != 1]);
+	(void)close(daemon_pair[r != 1]);
 	if (r == 1) {
 		if (take(t, fd) < 0)
 			_exit(1);
 		ret->new_process = true;
 		ret->fd = take_fd(&fd);
+		ret->daemon = take_fd(&daemon);
 		return 0;
 	}
 	if (r == 0)
@@ -119,5 +151,6 @@ int handover_fork(struct tracee *t, struct handover *ret, struct err *e)
 		return err_set(e, r, "task %d cannot be given to another tracer: %s", t->pid, strerror(-r));
 	}
 	ret->fd = take_fd(&fd);
+	ret->daemon = take_fd(&daemon);
 	return 0;
 }

@@ -13,11 +13,17 @@
 struct handover {
 	pid_t helper; /* the new process; as seen by the old one */
 	int fd; /* SEQPACKET between the two; owned by the caller */
+	int daemon; /* the new process's connection to godwitd, in the old one godwitd's end of it; owned by the caller
+		     */
 	bool new_process; /* we are it: the task is ours, stopped, and killed when we end */
 };
 
 /* t is stopped, all its signals are blocked, and its registers lead into a call that lasts. Returns twice. On failure
  * the task is killed; only the old process hears of it. */
 int handover_fork(struct tracee *t, struct handover *ret, struct err *e) _must_check_;
+
+/* In the old process: godwitd gets that end from us, whom it knows (HELPER_FORKED on our connection), and it is closed.
+ * guest, link_id: of an agent, else 0. -errno */
+int handover_introduce(struct handover *h, int connection, pid_t guest, uint64_t link_id) _must_check_;
 
 #endif

@@ -43,6 +43,13 @@ int sysc_number(const char *name)
 	return -1;
 }
 
+bool sysc_made_by_host(unsigned nr)
+{
+	const struct sysc_row *row = sysc_row(nr);
+
+	return row && (row->cls == SYSC_NATIVE || row->cls == SYSC_NATIVE_IF);
+}
+
 int sysc_may_block(unsigned nr)
 {
 	const struct sysc_row *row = sysc_row(nr);

@@ -110,6 +110,9 @@ int sysc_filter(uint64_t own_ip, uint64_t own_word, struct sock_filter **ret, un
 /* Does the call, when it succeeds, put another program in the place of the one that makes it? */
 bool sysc_begins_program(unsigned nr, const uint64_t args[6]);
 
+/* True when a host's own kernel makes the call, or may make it: the filter asks nobody, or looks at its arguments. */
+bool sysc_made_by_host(unsigned nr);
+
 /* True when the call may sleep for as long as it likes (a read from a terminal); the agent then expects no
  * answer within the link's deadline. */
 int sysc_may_block(unsigned nr);
