@@ -5,7 +5,6 @@
 Afterwards each signal has run its handler once and in order, and the guest that waited goes on; or, when it is given up, the
 process has ended by SIGKILL with a word about it, or stays where it is because nothing forces it home.
 """
-import ctypes
 import errno
 import os
 import signal
@@ -14,12 +13,6 @@ import sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '../lib'))
 import promises
 
-libc = ctypes.CDLL(None, use_errno=True)
-
-
-def queue(pid, value):
-    r = libc.sigqueue(pid, signal.SIGRTMIN, ctypes.c_void_p(value))
-    assert r == 0, f'sigqueue: {os.strerror(ctypes.get_errno())}'
 
 
 def waits(pid, sig):
@@ -60,7 +53,7 @@ def signals(y, argv, fault, send=True):
     try:
         os.kill(p.pid, signal.SIGUSR1)
         for i in range(3):
-            queue(p.pid, i)
+            promises.queue(p.pid, i)
         os.kill(p.pid, signal.SIGUSR2)
         home(y, p)
         # Beyond a move that has nothing in its way.
@@ -130,18 +123,7 @@ def run(argv):
         ('its node leaves, not rebuilt', lambda: leaving(y, times('shep-rebuilt', 2), 0)),
         ('its node leaves, given up', lambda: leaving(y, 'shep-rebuilt:1,shep-again:1', 1)),
     ]
-    bad = 0
-    try:
-        for name, case in cases:
-            try:
-                case()
-                print(f'ok   {name}', flush=True)
-            except (AssertionError, promises.yard.Lost) as e:
-                bad += 1
-                print(f'FAIL {name}: {e} {list(y.ended.values())[-1:]}', flush=True)
-    finally:
-        promises.check_nothing_left(y)
-    assert not bad, f'{bad} of {len(cases)} are wrong'
+    promises.each_case(y, cases)
 
 
 promises.main(run)

@@ -327,18 +327,7 @@ def run(argv):
         ('its node leaves', lambda: leaving(y)),
         ('a signal meanwhile', lambda: signalled(y)),
     ]
-    bad = 0
-    try:
-        for name, case in cases:
-            try:
-                case()
-                print(f'ok   {name}', flush=True)
-            except (AssertionError, promises.yard.Lost) as e:
-                bad += 1
-                print(f'FAIL {name}: {e} {list(y.ended.values())[-1:]}', flush=True)
-    finally:
-        promises.check_nothing_left(y)
-    assert not bad, f'{bad} of {len(cases)} are wrong'
+    promises.each_case(y, cases)
 
 
 promises.main(run)

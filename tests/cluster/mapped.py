@@ -145,14 +145,6 @@ print(got)
 }
 
 
-def at_pause(y, p):
-    """Waits for its next pause; False at its end."""
-    poll = promises.select.poll()
-    poll.register(p.at, promises.select.POLLIN)
-    promises.wait_until('it pauses or ends', lambda: poll.poll(0) or p.ended(), 60, y.pump)
-    return not p.ended() and len(os.read(p.at, 4)) == 4
-
-
 def trips(y, p):
     return len([e for e in y.ended.get(p.pid, []) if e[0] == 'home'])
 
@@ -165,13 +157,13 @@ def one(y, name):
     p = promises.Program(argv, boundaries=True)
     y.ended.pop(p.pid, None)
     try:
-        assert at_pause(y, p), f'it does not begin: {p.finish(y.pump)}'
+        assert promises.at_pause(y, p), f'it does not begin: {p.finish(y.pump)}'
         y.send(f'fault agent {fault or "-"}')
         r, _, _, _, why = y.move(p.pid, 'h1')
         y.send('fault agent -')
         assert r == 0, f'it is not moved: {why}'
         p.go(p.pid)
-        if at_pause(y, p):
+        if promises.at_pause(y, p):
             assert trips(y, p) == times, f'{trips(y, p)} trips home until the second pause, instead of {times}'
             r, _, _, _, why = y.move(p.pid, 'home')
             assert r == 0, f'it does not come home: {why}'
@@ -189,16 +181,8 @@ def one(y, name):
 
 def run(argv):
     y = promises.start_yard()
-    bad = 0
-    for name in promises.names_of(argv) or CASES:
-        try:
-            one(y, name)
-            print(f'{name}: ok', flush=True)
-        except (AssertionError, promises.yard.Lost) as e:
-            bad += 1
-            print(f'{name}: FAILED {e}', flush=True)
-    promises.check_nothing_left(y)
-    assert not bad, f'{bad} cases'
+    names = promises.names_of(argv) or list(CASES)
+    promises.each_case(y, [(name, lambda name=name: one(y, name)) for name in names])
 
 
 promises.main(run)

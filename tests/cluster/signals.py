@@ -5,7 +5,6 @@
 Signals from outside while it computes and while it waits in a call; a timer that interrupts all it does, with moves in between;
 handlers that begin on one node and return on another.
 """
-import ctypes
 import os
 import signal
 import sys
@@ -13,13 +12,7 @@ import sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '../lib'))
 import promises
 
-libc = ctypes.CDLL(None, use_errno=True)
 ROUNDS = 30
-
-
-def queue(pid, value):
-    r = libc.sigqueue(pid, signal.SIGRTMIN, ctypes.c_void_p(value))
-    assert r == 0, f'sigqueue: {os.strerror(ctypes.get_errno())}'
 
 
 def move(y, p, host):
@@ -47,7 +40,7 @@ def from_outside(y, argv, places):
                 move(y, p, places[i // 3 % len(places)])
                 homes += places[i // 3 % len(places)] == 'home'
             os.kill(p.pid, signal.SIGUSR1)
-            queue(p.pid, i)
+            promises.queue(p.pid, i)
             promises.wait_until('the deputy has taken them', lambda: not waiting(p.pid), 60, y.pump)
         came = sum(e[0] == 'home' for e in y.ended.get(p.pid, []))
         assert came == homes, f'it came home {came} times, of which {homes} were ordered: {y.ended.get(p.pid)}'
@@ -70,7 +63,7 @@ def bursts(y, argv):
             y.lines.clear()
             y.send(f'move {p.pid} {("h2", "home", "h1", "h3")[i % 4]}')
             for _ in range(8):
-                queue(p.pid, sent)
+                promises.queue(p.pid, sent)
                 sent += 1
                 y.pump(0.002)
             promises.wait_until('the answer to the move', lambda: any(x.startswith(f'moved {p.pid} ') for x in y.lines), 60, y.pump)
@@ -165,18 +158,7 @@ def run(argv):
         ('SIGKILL at any moment', lambda: killed(y, rng, 'steady')),
         ('a timer', lambda: timer(y, 'ticks')),
     ]
-    bad = 0
-    try:
-        for name, case in cases:
-            try:
-                case()
-                print(f'ok   {name}', flush=True)
-            except (AssertionError, promises.yard.Lost) as e:
-                bad += 1
-                print(f'FAIL {name}: {e}', flush=True)
-    finally:
-        promises.check_nothing_left(y)
-    assert not bad, f'{bad} of {len(cases)} are wrong'
+    promises.each_case(y, cases)
 
 
 promises.main(run)

@@ -22,7 +22,7 @@ import traceback
 
 import yard
 
-LIBC = ctypes.CDLL(None)
+LIBC = ctypes.CDLL(None, use_errno=True)
 HOSTS = ['h1', 'h2', 'h3']
 # Refusals that a test of promises may meet and that say nothing against them: it is there already, it has just ended or is
 # about to, it is in the middle of a vfork() or an exec.
@@ -328,6 +328,36 @@ def in_parallel(names, work):
         bad += json.loads(told) if status == 0 else [f'a part of the test ended with {status:#x}']
     os.close(take)
     return bad
+
+
+def queue(pid, value):
+    """Sends SIGRTMIN with a value."""
+    r = LIBC.sigqueue(pid, signal.SIGRTMIN, ctypes.c_void_p(value))
+    assert r == 0, f'sigqueue: {os.strerror(ctypes.get_errno())}'
+
+
+def at_pause(y, p, deadline=60):
+    """The pid of the process of p that has come to a pause; 0: p has ended."""
+    poll = select.poll()
+    poll.register(p.at, select.POLLIN)
+    wait_until('it pauses or ends', lambda: poll.poll(0) or p.ended(), deadline, y.pump)
+    return int.from_bytes(os.read(p.at, 4), 'little') if poll.poll(0) else 0
+
+
+def each_case(y, cases):
+    """Runs each of [(name, function)]; says of all how they end, and then that they were right and nothing is left."""
+    bad = 0
+    try:
+        for name, case in cases:
+            try:
+                case()
+                print(f'ok   {name}', flush=True)
+            except (AssertionError, yard.Lost) as e:
+                bad += 1
+                print(f'FAIL {name}: {e} {list(y.ended.values())[-1:]}', flush=True)
+    finally:
+        check_nothing_left(y)
+    assert not bad, f'{bad} of {len(cases)} are wrong'
 
 
 def main(run):
