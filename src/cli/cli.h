@@ -104,6 +104,7 @@ int verb_where(struct cli *cx);
 int verb_why(struct cli *cx);
 int verb_pin(struct cli *cx);
 int verb_unpin(struct cli *cx);
+int verb_treat(struct cli *cx);
 int verb_trace(struct cli *cx);
 int verb_doctor(struct cli *cx);
 int verb_node(struct cli *cx);

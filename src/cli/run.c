@@ -24,6 +24,8 @@ static int register_self(struct cli *cx, json_t **ret, struct err *e)
 		(void)json_object_set_new(params, "home", json_true());
 	if (params && cli_given(cx, "pin"))
 		(void)json_object_set_new(params, "pin", json_true());
+	if (params && cli_given(cx, "treat"))
+		(void)json_object_set_new(params, "treat", json_string(cli_value(cx, "treat")));
 	return client_ask(cx->at, "Register", params, REGISTER_SECONDS, ret, e);
 }
 

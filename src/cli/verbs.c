@@ -125,7 +125,8 @@ const struct cli_verb cli_verbs[] = {
 			"runs here, and godwit says so once.",
 		.options = OPTIONS({'n', "node", "NODE", "start, and move to that node as soon as it runs"},
 			{0, "home", NULL, "start at home, whatever the load; it may be moved later"},
-			{0, "pin", NULL, "never move it or its children automatically"}),
+			{0, "pin", NULL, "never move it or its children automatically"},
+			{0, "treat", "HOW", "treat it and its children as cpu or io (see godwit treat)"}),
 		.examples = EXAMPLES({"godwit run make -j8", "the compilers spread over the cluster"},
 			{"godwit run --node n2 ./simulate input", "begin on n2"}),
 		.run = verb_run, .min_args = 1, .max_args = -1, .command = true,
@@ -171,6 +172,15 @@ const struct cli_verb cli_verbs[] = {
 		.text = "The opposite of godwit pin.",
 		.options = NULL, .examples = EXAMPLES({"godwit unpin 4711", "go where there is room"}),
 		.run = verb_unpin, .min_args = 1, .max_args = -1,
+	}, {
+		.name = "treat", .args = "auto|cpu|io|alone PID...", .summary = "say what kind of process it is",
+		.text = "By itself (auto) the balancer weighs the system calls that a process sends home, as it measures them. cpu: they do not "
+			"count, it goes where the processors are. io: its place is at home; it is called home when it is away, and only leaves "
+			"when memory is short. alone: as godwit pin. A process may say it of itself, and children that it creates from then on "
+			"begin with it.",
+		.options = NULL, .examples = EXAMPLES({"godwit treat cpu 4711", "its calls will soon end"},
+			{"godwit treat io $$", "this shell and what it starts stay near their files"}),
+		.run = verb_treat, .min_args = 2, .max_args = -1,
 	}, {
 		.name = "trace", .args = "PID", .summary = "show the system calls that a process sends home",
 		.text = "One line for each call as it is made, until the process ends or comes home or the command is interrupted. Calls that the "

@@ -131,6 +131,7 @@ struct agent {
 	struct link *link;
 	struct loop_watch *link_watch;
 	uint64_t link_heard_ns;
+	uint8_t treat; /* enum process_treat, as LINK_PING says; godwitd here is told */
 	struct builder b; /* its target: what comes from files, or did before the guest covered it */
 
 	struct cpu_layout home_cpu; /* the layout of frames */

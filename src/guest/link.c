@@ -112,6 +112,7 @@ static int pong(struct agent *a, const uint8_t *body, size_t n)
 	if (r < 0)
 		return r;
 	agent_clock_sample(a, m.home_mono_ns, m.home_real_ns, m.home_boot_ns);
+	a->treat = m.treat;
 	r = agent_tell_used(a, m.id);
 	return r < 0 ? r : agent_send(a);
 }

@@ -240,7 +240,7 @@ static void on_link(void *arg, int fd, uint32_t events)
 static void on_second(void *arg)
 {
 	struct shepherd *s = arg;
-	struct wire_link_ping m = {.id = ++s->ping_id};
+	struct wire_link_ping m = {.id = ++s->ping_id, .treat = s->treat};
 
 	if (clock_mono_ns() - s->heard_ns > SILENCE_NS)
 		deputy_lost(s, "nothing was heard from the host for 15 s");

@@ -215,6 +215,7 @@ static void on_helper(void *arg, int fd, uint32_t events)
 {
 	struct shepherd *s = arg;
 	struct wire_helper_trace_on on;
+	struct wire_helper_treat treat;
 	struct wire_header h;
 	uint8_t msg[4096];
 	ssize_t n = sock_recv_fd(fd, msg, sizeof(msg), NULL);
@@ -243,6 +244,9 @@ static void on_helper(void *arg, int fd, uint32_t events)
 	else if (r == 0 && h.type == WIRE_HELPER_TRACE_ON &&
 		 (r = wire_helper_trace_on_decode(&on, msg + WIRE_HEADER_SIZE, h.length)) == 0)
 		s->trace = on.on;
+	else if (r == 0 && h.type == WIRE_HELPER_TREAT &&
+		 (r = wire_helper_treat_decode(&treat, msg + WIRE_HEADER_SIZE, h.length)) == 0)
+		s->treat = treat.treat;
 	if (r < 0)
 		log_warn("an order of godwitd is not understood: %s", strerror(-r));
 }

@@ -155,6 +155,7 @@ struct shepherd {
 	uint64_t cpu_us, cpu_sys_us; /* used on hosts, also before this shepherd */
 	unsigned last_home_reason;
 	struct shepherd_counts counts[512];
+	uint8_t treat; /* enum process_treat, as godwitd says; LINK_PING carries it on */
 	bool status_due;
 };
 

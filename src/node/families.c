@@ -5,6 +5,7 @@
  * a family outlives its root and a restart of the daemon. Must not: start a move by itself but the first of a new
  * family.
  */
+#include <assert.h>
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -106,9 +107,47 @@ const char *tracked_place(const struct node *n, const struct tracked *t)
 	return t->host[0] ? t->host : n->name;
 }
 
+/* ---- how they want to be treated ----------------------------------------------------------------------------- */
+
+static const char *const treat_words[] = {"auto", "cpu", "io", "alone"};
+
+static_assert(ARRAY_SIZE(treat_words) == TREAT__MAX, "each way has a word");
+
+const char *treat_word(enum process_treat treat)
+{
+	return treat < TREAT__MAX ? treat_words[treat] : "?";
+}
+
+int treat_find(const char *word, enum process_treat *ret)
+{
+	for (unsigned i = 0; i < TREAT__MAX; i++) {
+		if (!strcmp(treat_words[i], word)) {
+			*ret = (enum process_treat)i;
+			return 0;
+		}
+	}
+	return -ENOENT;
+}
+
+enum process_treat tracked_treat(const struct tracked *t)
+{
+	return t->family ? t->treat : TREAT_ALONE;
+}
+
+/* The shepherd says it to the host, and once more to each host that comes after. */
+static void tell_treat(struct tracked *t)
+{
+	struct helper *h = t->shepherd;
+	struct wire_helper_treat m = {.treat = (uint8_t)tracked_treat(t)};
+
+	if (h && h->treat != m.treat && helper_send(h, NODE_FRAME(t->node, helper_treat, &m), -1) == 0)
+		h->treat = m.treat;
+}
+
 /* ---- once a second ------------------------------------------------------------------------------------------ */
 
-/* Takes over the family of its parent, when that is in one, and whether it is pinned. True when something changed. */
+/* Takes over the family of its parent, when that is in one, and how it wants to be treated. True when something
+ * changed. */
 static bool inherit(struct node *n, struct sample_proc *p)
 {
 	const struct tracked *above;
@@ -127,7 +166,8 @@ static bool inherit(struct node *n, struct sample_proc *p)
 		return false;
 	t->family = p->family = parent->family;
 	above = tracked_find(n, parent->pid);
-	t->pinned |= above && above->pinned;
+	if (above)
+		t->treat = above->treat;
 	n->families_dirty = true;
 	return true;
 }
@@ -154,7 +194,7 @@ static void refresh(struct node *n, struct tracked *t, void *arg)
 	struct policy_event ev = {.type = POLICY_EV_PROCESS_GONE, .now_ns = clock_mono_ns()};
 
 	/* Somebody has asked about it, and no more. */
-	if (!t->family && !t->shepherd && !t->move && !t->moves && !t->pinned &&
+	if (!t->family && !t->shepherd && !t->move && !t->moves && t->treat == TREAT_AUTO &&
 	    clock_mono_ns() > t->arrived_ns + NSEC_PER_SEC) {
 		tracked_free(t);
 		return;
@@ -162,6 +202,7 @@ static void refresh(struct node *n, struct tracked *t, void *arg)
 	if (p && p->start_time == t->start_time && p->state != 'Z' && p->state != 'X') {
 		p->family = t->family;
 		note_usage(n, t, p);
+		tell_treat(t);
 		(void)snprintf(t->comm, sizeof(t->comm), "%s", p->comm);
 		return;
 	}
@@ -246,7 +287,7 @@ static void wish_try(void *arg)
 	}
 }
 
-int families_register(struct node *n, pid_t pid, bool pinned, const char *wish, struct err *e)
+int families_register(struct node *n, pid_t pid, enum process_treat treat, const char *wish, struct err *e)
 {
 	struct tracked *t = tracked_get(n, pid, e);
 	struct sample_proc *p = sampler_find(&n->sampler, pid);
@@ -254,7 +295,7 @@ int families_register(struct node *n, pid_t pid, bool pinned, const char *wish, 
 	if (!t)
 		return e->code;
 	t->family = pid;
-	t->pinned = pinned;
+	t->treat = treat;
 	if (p && p->start_time == t->start_time)
 		p->family = pid;
 	n->families_dirty = true;
@@ -285,9 +326,9 @@ static void boot_id(char *buf, size_t cap)
 static void save_one(struct node *n, struct tracked *t, void *arg)
 {
 	if (t->family)
-		(void)json_array_append_new(arg, json_pack("{s:i, s:I, s:i, s:b}", "pid", t->pid, "start",
-							   (json_int_t)t->start_time, "family", t->family, "pinned",
-							   t->pinned));
+		(void)json_array_append_new(arg, json_pack("{s:i, s:I, s:i, s:s}", "pid", t->pid, "start",
+							   (json_int_t)t->start_time, "family", t->family, "treat",
+							   treat_word(t->treat)));
 }
 
 void families_save(struct node *n)
@@ -317,6 +358,7 @@ static void load_one(struct node *n, const json_t *v)
 	pid_t pid = (pid_t)json_get_int(v, "pid", 0);
 	struct proc_stat st;
 	struct tracked *t;
+	char word[16] = "";
 
 	if (pid <= 1 || proc_read_stat(pid, &st) < 0 || st.start_time != (uint64_t)json_get_int(v, "start", -1))
 		return;
@@ -324,7 +366,9 @@ static void load_one(struct node *n, const json_t *v)
 	if (!t)
 		return;
 	t->family = (pid_t)json_get_int(v, "family", 0);
-	t->pinned = json_is_true(json_object_get(v, "pinned"));
+	json_get_text(v, "treat", word, sizeof(word));
+	if (treat_find(word, &t->treat) < 0)
+		t->treat = TREAT_AUTO;
 }
 
 void families_load(struct node *n)

@@ -311,6 +311,7 @@ static int on_hello(struct helper *h, const uint8_t *body, size_t len)
 		return -EPROTO;
 	h->greeted = true;
 	h->kind = (enum helper_kind)m.kind;
+	h->treat = h->kind == HELPER_SHEPHERD ? TREAT__MAX : TREAT_AUTO;
 	h->state = m.state;
 	h->pid = m.pid;
 	h->start_time = m.start_time;
@@ -372,6 +373,8 @@ static void on_status(struct helper *h, const struct wire_helper_status *m)
 	h->bytes_in = m->bytes_in;
 	h->bytes_out = m->bytes_out;
 	h->state = m->state;
+	if (h->kind == HELPER_AGENT)
+		h->treat = m->treat < TREAT__MAX ? m->treat : TREAT_AUTO;
 	take_counts(h, m->counts);
 	if (t && m->last_home_reason)
 		t->last_home_reason = m->last_home_reason;

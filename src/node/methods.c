@@ -21,6 +21,7 @@ const struct control_method node_methods[] = {
     {"org.godwit.Migrate", method_migrate, ACCESS_ALL, false},
     {"org.godwit.Register", method_register, ACCESS_ALL, false},
     {"org.godwit.Pin", method_pin, ACCESS_ALL, false},
+    {"org.godwit.Treat", method_treat, ACCESS_ALL, false},
     {"org.godwit.Trace", method_trace, ACCESS_ALL, true},
     {"org.godwit.Doctor", doctor_start, ACCESS_ALL, false},
     {NULL, NULL, ACCESS_ALL, false},

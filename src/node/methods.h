@@ -24,6 +24,7 @@ void method_processes(struct request *req);
 void method_where(struct request *req);
 void method_register(struct request *req);
 void method_pin(struct request *req);
+void method_treat(struct request *req);
 /* The process, if the caller may move it; NULL: req has been answered. */
 struct tracked *method_target(struct request *req, int pid);
 json_t *method_usage(const struct node *n, const struct tracked *t); /* what it has used lately */

@@ -179,7 +179,8 @@ static void why_policy(struct node *n, const struct tracked *t, json_t *list)
 	for (i = 0; i < k && i < WHY_MAX; i++) {
 		const struct policy_why_info *info = policy_why_info(reasons[i].why);
 
-		if (!info || reasons[i].why == POLICY_WHY_CONFINED || reasons[i].why == POLICY_WHY_PINNED)
+		if (!info || reasons[i].why == POLICY_WHY_CONFINED || reasons[i].why == POLICY_WHY_PINNED ||
+		    reasons[i].why == POLICY_WHY_IO_BOUND)
 			continue;
 		policy_why_text(reasons[i].why, reasons[i].value, reasons[i].threshold, figures, sizeof(figures));
 		(void)snprintf(text, sizeof(text), "%s%s%s", reasons[i].node, reasons[i].node[0] ? ": " : "", figures);
@@ -195,8 +196,9 @@ static void why_answer(struct node *n, struct request *req, struct tracked *t, j
 
 	json_array_foreach(reasons, i, one) if (!strcmp(json_string_value(json_object_get(one, "kind")), "confine"))
 	    movable = false;
-	if (t->pinned)
-		(void)json_array_append_new(reasons, json_refusal(REASON_PINNED, NULL));
+	if (t->treat == TREAT_ALONE || t->treat == TREAT_IO)
+		(void)json_array_append_new(reasons,
+					    json_refusal(t->treat == TREAT_IO ? REASON_IO_BOUND : REASON_PINNED, NULL));
 	why_policy(n, t, reasons);
 	req_reply(req, json_pack("{s:i, s:o, s:s, s:s, s:s, s:b, s:o, s:s, s:o, s:o}", "pid", t->pid, "comm",
 				 json_text(t->comm), "home", n->name, "node", tracked_place(n, t), "state",
@@ -236,7 +238,7 @@ static bool why_guest(struct request *req, int64_t pid)
 	char text[ERR_TEXT_MAX];
 	json_t *reasons;
 
-	if (t && (t->family || t->shepherd || t->move || t->moves || t->pinned))
+	if (t && (t->family || t->shepherd || t->move || t->moves || t->treat != TREAT_AUTO))
 		return false;
 	reasons = json_array();
 	for (h = n->helpers; h; h = h->next) {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Methods about processes that move nothing: Processes, Where, Register, Pin.
+ * Methods about processes that move nothing: Processes, Where, Register, Pin, Treat.
  * Promise: the command line of a process is shown only as far as /proc shows it to everybody. Must not: start a move.
  */
 #include <errno.h>
@@ -48,8 +48,10 @@ static json_t *user_of(uid_t uid)
 /* The one thing to say about a process at home: why it does not move, or why it came home. */
 static unsigned reason_of(const struct tracked *t)
 {
-	if (t->pinned)
+	if (t->treat == TREAT_ALONE)
 		return REASON_PINNED;
+	if (t->treat == TREAT_IO)
+		return REASON_IO_BOUND;
 	if (t->confined)
 		return t->confined;
 	if (t->host[0])
@@ -78,34 +80,36 @@ static json_t *tracked_json(const struct node *n, const struct tracked *t)
 
 	/* As it is now: since the last sample it may have executed something. */
 	(void)snprintf(comm, sizeof(comm), "%.15s", proc_read_stat(t->pid, &st) == 0 ? st.comm : t->comm);
-	return json_pack("{s:i, s:I, s:o, s:s, s:s, s:s, s:i, s:b, s:f, s:I, s:I, s:i, s:f, s:s, s:s, s:o, s:o, s:o}",
-			 "pid", t->pid, "uid", (json_int_t)t->ruid, "user", user_of(t->ruid), "home", n->name, "node",
-			 tracked_place(n, t), "state",
-			 t->move ? "moving"
-			 : away  ? "away"
-				 : "home",
-			 "family", t->family, "pinned", t->pinned, "cpu",
-			 (away && h ? h->cpu_milli
-			  : p       ? p->cpu_milli
-				    : 0) /
-			     1000.0,
-			 "cpu_us", (json_int_t)(p ? p->cpu_us : 0) + (json_int_t)t->away_cpu_us, "memory",
-			 (json_int_t)(away && h ? h->rss
-				      : p       ? p->rss
-						: 0),
-			 "moves", (int)t->moves, "calls_per_s", (double)(away && h ? h->calls_per_s : 0), "reason",
-			 reason_word(reason), "why", reason ? reason_sentence(reason) : "", "comm", json_text(comm),
-			 "command", command_of(t->pid, comm), "usage", method_usage(n, t));
+	return json_pack(
+	    "{s:i, s:I, s:o, s:s, s:s, s:s, s:i, s:b, s:s, s:f, s:I, s:I, s:i, s:f, s:s, s:s, s:o, s:o, s:o}", "pid",
+	    t->pid, "uid", (json_int_t)t->ruid, "user", user_of(t->ruid), "home", n->name, "node", tracked_place(n, t),
+	    "state",
+	    t->move ? "moving"
+	    : away  ? "away"
+		    : "home",
+	    "family", t->family, "pinned", t->treat == TREAT_ALONE, "treat", treat_word(t->treat), "cpu",
+	    (away && h ? h->cpu_milli
+	     : p       ? p->cpu_milli
+		       : 0) /
+		1000.0,
+	    "cpu_us", (json_int_t)(p ? p->cpu_us : 0) + (json_int_t)t->away_cpu_us, "memory",
+	    (json_int_t)(away && h ? h->rss
+			 : p       ? p->rss
+				   : 0),
+	    "moves", (int)t->moves, "calls_per_s", (double)(away && h ? h->calls_per_s : 0), "reason",
+	    reason_word(reason), "why", reason ? reason_sentence(reason) : "", "comm", json_text(comm), "command",
+	    command_of(t->pid, comm), "usage", method_usage(n, t));
 }
 
 static json_t *guest_json(const struct node *n, const struct helper *h)
 {
-	return json_pack("{s:I, s:i, s:o, s:s, s:s, s:s, s:i, s:b, s:f, s:I, s:I, s:i, s:f, s:s, s:s, s:o, s:o, s:n}",
-			 "pid", (json_int_t)h->pid, "uid", -1, "user", json_text(h->user), "home", h->home, "node",
-			 n->name, "state", "guest", "family", 0, "pinned", 0, "cpu", h->cpu_milli / 1000.0, "cpu_us",
-			 (json_int_t)h->cpu_us, "memory", (json_int_t)h->rss, "moves", 1, "calls_per_s",
-			 (double)h->calls_per_s, "reason", "-", "why", "", "comm", json_text(h->comm), "command",
-			 json_text(h->comm), "usage");
+	return json_pack(
+	    "{s:I, s:i, s:o, s:s, s:s, s:s, s:i, s:b, s:s, s:f, s:I, s:I, s:i, s:f, s:s, s:s, s:o, s:o, s:n}", "pid",
+	    (json_int_t)h->pid, "uid", -1, "user", json_text(h->user), "home", h->home, "node", n->name, "state",
+	    "guest", "family", 0, "pinned", h->treat == TREAT_ALONE, "treat", treat_word(h->treat), "cpu",
+	    h->cpu_milli / 1000.0, "cpu_us", (json_int_t)h->cpu_us, "memory", (json_int_t)h->rss, "moves", 1,
+	    "calls_per_s", (double)h->calls_per_s, "reason", "-", "why", "", "comm", json_text(h->comm), "command",
+	    json_text(h->comm), "usage");
 }
 
 static void list_tracked(struct node *n, struct tracked *t, void *arg)
@@ -204,18 +208,58 @@ struct tracked *method_target(struct request *req, pid_t pid)
 	return t;
 }
 
+static int req_treat(struct request *req, const char *name, bool needed, enum process_treat *ret)
+{
+	const char *word = NULL;
+	int r = req_string(req, name, needed, NODE_NAME_MAX, &word);
+
+	if (r < 0 || !word)
+		return r;
+	r = treat_find(word, ret);
+	if (r < 0)
+		req_invalid(req, name);
+	return r;
+}
+
+/* The policy hears of it with the next sample, and the host a second later. */
+static void set_treat(struct request *req, pid_t pid, enum process_treat treat, bool only_unpin)
+{
+	struct node *n = req->data;
+	struct tracked *t = method_target(req, pid);
+
+	if (!t)
+		return;
+	if (!only_unpin || t->treat == TREAT_ALONE)
+		t->treat = treat;
+	n->families_dirty |= t->family != 0;
+	req_reply(req, NULL);
+}
+
+void method_treat(struct request *req)
+{
+	enum process_treat treat = TREAT_AUTO;
+	int64_t pid = req->pid;
+
+	if (req_int(req, "pid", false, 1, INT32_MAX, &pid) == 0 && req_treat(req, "as", true, &treat) == 0)
+		set_treat(req, (pid_t)pid, treat, false);
+}
+
 void method_register(struct request *req)
 {
 	struct node *n = req->data;
 	int64_t pid = req->pid;
 	const char *node = NULL;
+	enum process_treat treat = TREAT_AUTO;
 	bool pin = false, home = false;
 	struct err e = {0};
 	const char *wish;
 
 	if (req_int(req, "pid", false, 1, INT32_MAX, &pid) < 0 || req_bool(req, "pin", false, &pin) < 0 ||
-	    req_bool(req, "home", false, &home) < 0 || req_string(req, "node", false, NODE_NAME_MAX, &node) < 0)
+	    req_bool(req, "home", false, &home) < 0 || req_string(req, "node", false, NODE_NAME_MAX, &node) < 0 ||
+	    req_treat(req, "treat", false, &treat) < 0)
 		return;
+	if (pin)
+		treat = TREAT_ALONE;
 	if (node && strcmp(node, "best") != 0 && strcmp(node, "home") != 0 && strcmp(node, n->name) != 0 &&
 	    !policy_node_find(n->policy, node, &(struct policy_node_view){0})) {
 		req_refuse(req, REASON_NO_SUCH_NODE, "no node named %s is known", node);
@@ -223,10 +267,10 @@ void method_register(struct request *req)
 	}
 	if (!method_target(req, (pid_t)pid))
 		return;
-	wish = home ? "" : node ? node : pin ? "" : "best";
+	wish = home ? "" : node ? node : treat == TREAT_ALONE || treat == TREAT_IO ? "" : "best";
 	if (!strcmp(wish, "home") || !strcmp(wish, n->name) || !n->keys)
 		wish = "";
-	if (families_register(n, (pid_t)pid, pin, wish, &e) < 0)
+	if (families_register(n, (pid_t)pid, treat, wish, &e) < 0)
 		req_refuse_err(req, &e);
 	else
 		req_reply(req, json_pack("{s:I, s:s}", "pid", (json_int_t)pid, "node", *wish ? wish : n->name));
@@ -234,17 +278,9 @@ void method_register(struct request *req)
 
 void method_pin(struct request *req)
 {
-	struct node *n = req->data;
-	struct tracked *t;
 	bool pinned = false;
 	int64_t pid;
 
-	if (req_int(req, "pid", true, 1, INT32_MAX, &pid) < 0 || req_bool(req, "pinned", true, &pinned) < 0)
-		return;
-	t = method_target(req, (pid_t)pid);
-	if (!t)
-		return;
-	t->pinned = pinned; /* the policy hears of it with the next sample */
-	n->families_dirty |= t->family != 0;
-	req_reply(req, NULL);
+	if (req_int(req, "pid", true, 1, INT32_MAX, &pid) == 0 && req_bool(req, "pinned", true, &pinned) == 0)
+		set_treat(req, (pid_t)pid, pinned ? TREAT_ALONE : TREAT_AUTO, !pinned);
 }

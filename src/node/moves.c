@@ -669,9 +669,9 @@ void moves_request(struct node *n, struct peer *p, const struct wire_peer_move_r
 	if (!t || strcmp(t->host, p->name) != 0)
 		(void)err_reason(&e, REASON_NO_SUCH_PROCESS, -ESRCH, "process %lld is not on %s", (long long)w->pid,
 				 p->name);
-	/* A host knows neither who was moved by hand nor who is pinned: for the sake of speed alone these stay. */
-	else if (w->reason == REASON_BALANCED && (!t->family || t->pinned))
-		(void)err_reason(&e, t->pinned ? REASON_PINNED : REASON_NOT_FAMILY, -EBUSY,
+	/* The host may not have heard of it yet: for the sake of speed alone these stay. */
+	else if (w->reason == REASON_BALANCED && tracked_treat(t) == TREAT_ALONE)
+		(void)err_reason(&e, t->family ? REASON_PINNED : REASON_NOT_FAMILY, -EBUSY,
 				 "process %d is moved by hand only", t->pid);
 	a = calloc(1, sizeof(*a));
 	if (!a && !e.code)

@@ -146,7 +146,7 @@ struct tracked {
 	pid_t family; /* pid of the root; 0: moved by hand only */
 	uid_t ruid, suid;
 	char comm[16];
-	bool pinned;
+	enum process_treat treat;
 	char host[NODE_NAME_MAX + 1]; /* where it computes; "": at home */
 	struct helper *shepherd; /* NULL: none */
 	struct move *move; /* NULL: none under way */
@@ -173,7 +173,12 @@ struct tracked *tracked_get(struct node *n, pid_t pid, struct err *e);
 /* Calls fn for each; fn may free the one that it is given. */
 void tracked_each(struct node *n, void (*fn)(struct node *n, struct tracked *t, void *arg), void *arg);
 void families_step(struct node *n); /* after each sample: descendants, ended processes, events for the policy */
-int families_register(struct node *n, pid_t pid, bool pinned, const char *wish, struct err *e) _must_check_;
+int families_register(struct node *n, pid_t pid, enum process_treat treat, const char *wish,
+		      struct err *e) _must_check_;
+const char *treat_word(enum process_treat treat);
+int treat_find(const char *word, enum process_treat *ret) _must_check_; /* -ENOENT */
+/* How its host is to treat it: one that moves by hand only is left alone. */
+enum process_treat tracked_treat(const struct tracked *t);
 void families_load(struct node *n); /* after a restart */
 void families_save(struct node *n); /* when dirty */
 void families_free(struct node *n);
@@ -226,6 +231,7 @@ struct helper {
 	bool forked; /* it waits for a link that no offer knows of */
 	bool reset; /* one ECONNRESET has been passed over */
 	bool let_go; /* a shepherd's: it has said that its process is at home and free */
+	uint8_t treat; /* enum process_treat: a guest's; of a shepherd what it was told, TREAT__MAX before that */
 	bool evicting; /* its home was asked to take it away */
 	char evict_to[NODE_NAME_MAX + 1];
 	uint64_t evict_ns;

@@ -313,6 +313,14 @@ int policy_event(struct node *n, struct policy_event *ev, struct policy_verdict 
 
 /* ---- once a second ------------------------------------------------------------------------------------------- */
 
+static uint32_t treat_flag(unsigned treat)
+{
+	return treat == TREAT_CPU     ? POLICY_PROC_CPU
+	       : treat == TREAT_IO    ? POLICY_PROC_IO
+	       : treat == TREAT_ALONE ? POLICY_PROC_PINNED
+				      : 0;
+}
+
 static void process_event(struct node *n, struct tracked *t, void *arg)
 {
 	const struct sample_proc *p = sampler_find(&n->sampler, t->pid);
@@ -323,7 +331,7 @@ static void process_event(struct node *n, struct tracked *t, void *arg)
 	policy_process_id(n, t, &ev.process.id);
 	if (t->confined && ev.now_ns >= t->not_before_ns)
 		t->confined = 0;
-	ev.process.flags = POLICY_PROC_FAMILY | (t->pinned ? POLICY_PROC_PINNED : 0) |
+	ev.process.flags = POLICY_PROC_FAMILY | treat_flag(t->treat) |
 			   (t->move || ev.now_ns < t->not_before_ns ? POLICY_PROC_BUSY : 0);
 	ev.process.confined = t->confined;
 	ev.process.cpu_milli = p->cpu_milli;
@@ -341,7 +349,8 @@ static void guest_event(struct node *n, struct helper *h)
 
 	text_copy(ev.process.id.home, sizeof(ev.process.id.home), h->home);
 	ev.process.id.pid = h->pid;
-	ev.process.flags = POLICY_PROC_FAMILY | (h->evicting || room_relieves(h) ? POLICY_PROC_BUSY : 0);
+	ev.process.flags = POLICY_PROC_FAMILY | treat_flag(h->treat) |
+			   (h->evicting || room_relieves(h) ? POLICY_PROC_BUSY : 0);
 	ev.process.cpu_milli = h->cpu_milli;
 	ev.process.demand_milli = h->demand_milli > h->cpu_milli ? h->demand_milli : h->cpu_milli;
 	ev.process.cpu_age_us = h->cpu_us;

@@ -7,6 +7,9 @@
 #include <string.h>
 #include "internal.h"
 
+/* What the user of a process wants. */
+#define WANTED (1ULL << POLICY_WHY_PINNED | 1ULL << POLICY_WHY_IO_BOUND)
+
 static bool order(struct policy *p, struct proc *pr, uint32_t slot, bool home, enum policy_motive motive,
 		  const struct verdict *v, struct policy_actions *ret)
 {
@@ -50,8 +53,9 @@ static uint32_t choose(struct policy *p, uint64_t limit)
 	return p->alive[i];
 }
 
-/* Collects the processes that may be moved; returns the least memory one of them has. */
-static uint64_t collect(struct policy *p, uint64_t skip, bool guests_only)
+/* Collects the processes that may be moved; returns the least memory one of them has. What their users want is no
+ * reason against moving guests when skip_guests leaves it out. */
+static uint64_t collect(struct policy *p, uint64_t skip, uint64_t skip_guests, bool guests_only)
 {
 	uint64_t least = BYTES_MAX;
 	int64_t v, t;
@@ -61,7 +65,8 @@ static uint64_t collect(struct policy *p, uint64_t skip, bool guests_only)
 	for (i = 0; i < p->procs.high; i++) {
 		const struct proc *pr = &p->proc[i];
 
-		if (!pr->used || (guests_only && !pr->home_hash) || proc_check(p, pr, skip, &v, &t) != POLICY_WHY_NONE)
+		if (!pr->used || (guests_only && !pr->home_hash) ||
+		    proc_check(p, pr, skip | (pr->home_hash ? skip_guests : 0), &v, &t) != POLICY_WHY_NONE)
 			continue;
 		p->movable[p->n_movable++] = i;
 		if (pr->last.rss < least)
@@ -118,7 +123,7 @@ static bool balance_one(struct policy *p, struct policy_actions *ret)
 
 	if (relaxed && !p->self.guests)
 		return false;
-	least = collect(p, 0, relaxed);
+	least = collect(p, 0, 0, relaxed);
 	if (!p->n_movable)
 		return false;
 	if (!relaxed) {
@@ -176,9 +181,29 @@ static void expel_one(struct policy *p, struct proc *pr, struct policy_actions *
 	(void)order(p, pr, home, true, POLICY_EXPEL, &v, ret);
 }
 
+/* Guests whose place is at home go there, whatever the loads, when there is room. */
+static void recall(struct policy *p, struct policy_actions *ret)
+{
+	const uint64_t skip = 1ULL << POLICY_WHY_IO_BOUND | 1ULL << POLICY_WHY_YOUNG | 1ULL << POLICY_WHY_IDLE;
+	struct verdict v = {0};
+
+	if (!p->self.guests)
+		return;
+	(void)collect(p, skip, 0, true);
+	for (uint32_t i = 0; i < p->n_movable && p->n_moves < p->par.max_moves; i++) {
+		struct proc *pr = &p->proc[p->movable[i]];
+		uint32_t home = proc_home_slot(p, pr);
+		int64_t value, threshold;
+
+		if (pr->last.flags & POLICY_PROC_IO && home != NONE &&
+		    node_check(p, &p->hot[home], pr->last.rss, &value, &threshold) == POLICY_WHY_NONE)
+			(void)order(p, pr, home, true, POLICY_GO_HOME, &v, ret);
+	}
+}
+
 static void expel(struct policy *p, struct policy_actions *ret)
 {
-	const uint64_t skip = 1ULL << POLICY_WHY_CONFINED | 1ULL << POLICY_WHY_PINNED | 1ULL << POLICY_WHY_NOT_FAMILY |
+	const uint64_t skip = 1ULL << POLICY_WHY_CONFINED | WANTED | 1ULL << POLICY_WHY_NOT_FAMILY |
 			      1ULL << POLICY_WHY_RESIDENCE | 1ULL << POLICY_WHY_YOUNG | 1ULL << POLICY_WHY_IDLE |
 			      1ULL << POLICY_WHY_UNSEEN;
 	uint32_t i;
@@ -188,16 +213,17 @@ static void expel(struct policy *p, struct policy_actions *ret)
 			p->expelling = false;
 		return;
 	}
-	(void)collect(p, skip, true);
+	(void)collect(p, skip, 0, true);
 	for (i = 0; i < p->n_movable && p->n_moves < p->par.max_moves; i++)
 		expel_one(p, &p->proc[p->movable[i]], ret);
 }
 
-/* Memory is short: the smallest process that is enough, guests first, else the biggest one there is, to the least
- * loaded node that has the room. Reference: Barak and Braverman 1998: overrides balancing. */
+/* Memory is short, which goes before what the users of guests want, and those of its own want of their speed: the
+ * smallest process that is enough, guests first, else the biggest one there is, to the least loaded node that has the
+ * room. Reference: Barak and Braverman 1998: overrides balancing. */
 static bool usher(struct policy *p, struct policy_actions *ret)
 {
-	const uint64_t skip = 1ULL << POLICY_WHY_YOUNG | 1ULL << POLICY_WHY_IDLE;
+	const uint64_t skip = 1ULL << POLICY_WHY_YOUNG | 1ULL << POLICY_WHY_IDLE | 1ULL << POLICY_WHY_IO_BOUND;
 	uint64_t low = p->self.mem_total / 100 * p->par.usher_percent;
 	uint64_t high = p->self.mem_total / 100 * p->par.reserve_percent, need;
 	uint64_t mem_free = p->self.mem_free + p->here_bytes; /* what is on its way out counts as gone */
@@ -208,7 +234,7 @@ static bool usher(struct policy *p, struct policy_actions *ret)
 	if (mem_free >= low || p->self.state & POLICY_STAY || p->n_moves >= p->par.max_moves)
 		return false;
 	need = high > mem_free ? high - mem_free : 0;
-	(void)collect(p, skip, false);
+	(void)collect(p, skip, WANTED, false);
 	for (i = 0; i < p->n_movable; i++) {
 		struct proc *pr = &p->proc[p->movable[i]];
 		bool enough = pr->last.rss >= need, best_enough = best && best->last.rss >= need;
@@ -235,6 +261,7 @@ void decide(struct policy *p, struct policy_actions *ret)
 		expel(p, ret);
 		return;
 	}
+	recall(p, ret);
 	if (!usher(p, ret))
 		balance(p, ret);
 }
@@ -245,7 +272,7 @@ uint32_t best_for_node(struct policy *p, const struct here *here, uint32_t slot,
 	uint32_t to = NONE;
 	struct proc *pr;
 
-	(void)collect(p, 0, false);
+	(void)collect(p, 0, 0, false);
 	pr = best_process(p, here, slot, false, &to, ret);
 	return pr ? (uint32_t)(pr - p->proc) : NONE;
 }

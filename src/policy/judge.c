@@ -75,7 +75,7 @@ uint64_t calls_slow(const struct policy *p, const struct proc *pr)
 	uint32_t cpu = pr->last.cpu_milli > 10 ? pr->last.cpu_milli : 10;
 	uint64_t v;
 
-	if (!pr->last.calls)
+	if (!pr->last.calls || pr->last.flags & POLICY_PROC_CPU)
 		return 0;
 	v = (uint64_t)pr->last.calls * p->par.call_us / cpu;
 	return v < SLOW_MAX ? v : SLOW_MAX;

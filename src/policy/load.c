@@ -6,10 +6,10 @@
  */
 #include "internal.h"
 
-/* A pinned process works as hard as any other. */
-#define STEADY_SKIP                                                                               \
-	(1ULL << POLICY_WHY_CONFINED | 1ULL << POLICY_WHY_PINNED | 1ULL << POLICY_WHY_RESIDENCE | \
-	 1ULL << POLICY_WHY_FAILED_LATELY)
+/* A pinned process works as hard as any other; so does one whose place is at home. */
+#define STEADY_SKIP                                                                              \
+	(1ULL << POLICY_WHY_CONFINED | 1ULL << POLICY_WHY_PINNED | 1ULL << POLICY_WHY_IO_BOUND | \
+	 1ULL << POLICY_WHY_RESIDENCE | 1ULL << POLICY_WHY_FAILED_LATELY)
 
 void load_sample(struct policy *p, const struct policy_sample *s)
 {

@@ -89,6 +89,8 @@ enum policy_process_flag {
 	POLICY_PROC_FAMILY = 1, /* started under godwit: only these move without being asked */
 	POLICY_PROC_PINNED = 2, /* its user wants it to stay */
 	POLICY_PROC_BUSY = 4, /* the daemon is moving it already */
+	POLICY_PROC_CPU = 8, /* it is to be treated as one that only computes: its calls do not count */
+	POLICY_PROC_IO = 16, /* its place is at home, unless memory is short there */
 };
 
 /* What the daemon measured of one process that runs on this node, over the last second. */

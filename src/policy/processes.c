@@ -166,6 +166,7 @@ enum policy_why proc_check(const struct policy *p, const struct proc *pr, uint64
 	WHY(CONFINED, !below(e->confined, 1, value, threshold));
 	(void)below(0, 0, value, threshold);
 	WHY(PINNED, pr->pinned || e->flags & POLICY_PROC_PINNED);
+	WHY(IO_BOUND, e->flags & POLICY_PROC_IO);
 	WHY(NOT_FAMILY, !(e->flags & POLICY_PROC_FAMILY));
 	WHY(MOVING, pr->moving || e->flags & POLICY_PROC_BUSY);
 	WHY(RESIDENCE, e->arrived_ns && below(here_ns / MS, p->par.residence_ms, value, threshold));

@@ -74,6 +74,15 @@ enum helper_state {
 	HELPER_PREPARING, /* an agent that waits for its guest */
 };
 
+/* How the user of a process, or itself, wants it to be treated; in HELPER_TREAT, LINK_PING and HELPER_STATUS. */
+enum process_treat {
+	TREAT_AUTO,
+	TREAT_CPU, /* its calls do not count against a move */
+	TREAT_IO, /* its place is where its calls are made: at home */
+	TREAT_ALONE, /* pinned, or moved by hand only */
+	TREAT__MAX
+};
+
 enum helper_kind { HELPER_SHEPHERD = 1, HELPER_AGENT = 2 }; /* HELPER_HELLO */
 enum helper_end { /* HELPER_ENDED: what became of the process */
 		  HELPER_END_HOME = 1, /* it goes on at home (shepherd), or has left this host (agent) */

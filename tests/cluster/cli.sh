@@ -89,6 +89,9 @@ code 0 godwit pin 1 2
 code 3 godwit pin 1 9040 2
 has "names the process" "9040: sentence number 40" "$(cat "$work/err")"
 code 0 godwit unpin 1
+code 0 godwit treat cpu 1 2
+code 3 godwit treat io 9041
+code 2 godwit treat io
 code 0 godwit trace 4711
 is "trace" 3 "$(grep -c 'read(0, "x", 1) = 1' "$work/out")"
 code 3 godwit trace 9050

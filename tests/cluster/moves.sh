@@ -117,6 +117,12 @@ call a Register "{\"pid\":$root,\"pin\":true}"
 call a Processes '{}' --until "sum(x['family'] == $root and x['pinned'] for x in r['processes']) == 3"
 for child in $(call a Processes '{}' --print processes | grep -o "'pid': [0-9]*" | grep -o '[0-9]*'); do pids="$pids $child"; done
 
+call a Treat "{\"pid\":$root,\"as\":\"sometimes\"}" 'p["parameter"] == "as"'
+call a Treat "{\"pid\":$root,\"as\":\"io\"}"
+call a Processes '{}' --until "any(x['pid'] == $root and x['treat'] == 'io' and x['reason'] == 'io-bound' and not x['pinned'] for x in r['processes'])"
+call a Pin "{\"pid\":$root,\"pinned\":false}" # which it is not: nothing changes
+call a Why "{\"pid\":$root}" 'any(x["reason"] == "io-bound" for x in r["reasons"])'
+
 echo "7. the end of a process"
 kill $pid
 call a Processes '{}' --until "not any(x['pid'] == $pid for x in r['processes'])"

@@ -57,6 +57,28 @@ for j in a b c d e f; do ended $j; done
 expect_soon "nothing stays on n2" n2 Processes '{}' 'r["processes"] == []'
 expect_soon "nothing stays on n3" n3 Processes '{}' 'r["processes"] == []'
 
+echo "# a process says how it wants to be treated"
+# shellcheck disable=SC2016 # the program's own variables
+start self n1 godwit run --home "$python" -c 'import os, subprocess, sys
+def treat(how): subprocess.run(["godwit", "treat", how, str(os.getpid())], check=True)
+def work_until(name):
+    while not os.path.exists(sys.argv[1] + "/" + name): sum(range(20000))
+work_until("away")
+treat("cpu")
+work_until("seen")
+treat("io")
+work_until("home")
+print("was home again")' "$work/self"
+echo "was home again" >"$work/self.want"
+call n1 Migrate "{\"pid\":$pid,\"to\":\"n2\"}" 'r["where"] == "n2"' >"$work/said" 2>&1 || bad "it does not move: $(cat "$work/said")"
+: >"$work/self/away"
+expect_soon "its host hears what it said of itself" n2 Processes '{}' "any(x['pid'] == $pid and x['treat'] == 'cpu' for x in r['processes'])"
+: >"$work/self/seen"
+expect_soon "an I/O-bound one is called home" n1 Where "{\"pid\":$pid}" 'r["state"] == "home"'
+expect_soon "and is shown as one" n1 Processes '{}' "any(x['pid'] == $pid and x['reason'] == 'io-bound' for x in r['processes'])"
+: >"$work/self/home"
+ended self
+
 echo "# a process that is older than the daemon"
 steady old n1
 before=$(call n1 Status '{}' --print pid)

@@ -86,6 +86,7 @@ METHODS = {
     "Where": lambda p: {"pid": check(p), "home": "n1", "node": "n2", "state": "away"},
     "Register": lambda p: {"pid": 1, "node": name},
     "Pin": lambda p: (check(p), {})[1],
+    "Treat": lambda p: (check(p), {})[1] if p["as"] in ("auto", "cpu", "io", "alone") else {"error": "?"},
     "Doctor": lambda p: {"checks": [{"name": "daemon", "state": "ok", "text": "it answers", "mend": ""},
                                     {"name": "clock", "state": "warn", "text": "it is odd", "mend": "ntpd"}]},
     "Status": lambda p: {"name": name, "version": "fake"},

@@ -135,6 +135,42 @@ static void forwarded_calls_keep_a_process_home(void **state)
 	cluster_free(c);
 }
 
+static void a_process_is_treated_as_its_user_says(void **state)
+{
+	struct cluster *c = cluster_new();
+	unsigned a, b;
+
+	(void)cluster_node(c, 1000, 10000);
+	(void)cluster_node(c, 1000, 10000);
+	c->node[0].config.mem_total = 1 * GIB;
+	cluster_start(c);
+	a = cluster_proc(c, 0);
+	b = cluster_proc(c, 0);
+	/* the calls of one that is said to compute do not count */
+	c->proc[a].calls = c->proc[b].calls = 10000;
+	c->proc[b].flags |= POLICY_PROC_CPU;
+	cluster_run(c, 30000);
+	assert_int_equal(c->proc[a].node, 0);
+	assert_int_equal(c->proc[b].node, 1);
+	/* one that is said to be I/O-bound goes home, also to a busier node, and stays there */
+	c->proc[b].calls = 0;
+	c->proc[b].flags ^= POLICY_PROC_CPU | POLICY_PROC_IO;
+	cluster_run(c, 10000);
+	assert_int_equal(c->proc[b].node, 0);
+	c->proc[a].flags |= POLICY_PROC_PINNED;
+	cluster_run(c, 60000);
+	assert_int_equal(c->proc[b].node, 0);
+	assert_int_equal(c->proc[b].moves, 2);
+	assert_true(has_reason(c, b, POLICY_WHY_IO_BOUND, ""));
+	/* until its node is short of memory */
+	c->proc[a].rss = 620 * MIB;
+	c->proc[b].rss = 400 * MIB;
+	cluster_run(c, 60000);
+	assert_int_equal(c->proc[b].node, 1);
+	assert_int_equal(c->proc[b].moves, 3);
+	cluster_free(c);
+}
+
 static void a_calling_guest_returns_when_home_is_free(void **state)
 {
 	struct cluster *c = two_nodes();
@@ -513,6 +549,7 @@ int main(void)
 	    cmocka_unit_test(the_older_process_goes),
 	    cmocka_unit_test(a_move_that_costs_more_than_it_saves_is_not_made),
 	    cmocka_unit_test(forwarded_calls_keep_a_process_home),
+	    cmocka_unit_test(a_process_is_treated_as_its_user_says),
 	    cmocka_unit_test(a_calling_guest_returns_when_home_is_free),
 	    cmocka_unit_test(short_memory_at_the_target_vetoes),
 	    cmocka_unit_test(a_node_without_memory_sends_a_process_whatever_the_load),
