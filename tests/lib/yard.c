@@ -5,12 +5,15 @@
  * membership and policy. Must not: be installed.
  *
  * yard [--bin DIR] [--dir DIR]       commands on standard input, results on standard output:
- *   move PID HOST                    HOST: any name, or "home"      -> moved PID HOST ERRNO FREEZE_US TOTAL_US BYTES
- * TEXT trace PID on|off                                                -> trace PID TEXT, for each call fault KIND TEXT
- * KIND: shepherd|agent: GODWIT_FAULT of those started from now on; TEXT may be "-" helpers PID -> helpers PID
- * SHEPHERD_PID AGENT_PID (0: none) status PID                                                      -> status PID HOST
- * CALLS BROUGHT_HOME NAME=F/H... at any time                                                       -> ended PID HOW
- * TEXT (a shepherd has ended) ahead NS: what home's monotonic clock is said to be ahead of the host's; nothing is right
+ *
+ * - move PID HOST: HOST is any name, or "home" -> moved PID HOST ERRNO FREEZE_US TOTAL_US BYTES TEXT; when it has
+ * failed before that -> refused PID WORD..., the words of src/wire/reasons.def
+ * - trace PID on|off -> trace PID TEXT, for each call
+ * - fault KIND TEXT: GODWIT_FAULT of those of the KIND (shepherd or agent) started from now on; TEXT may be "-"
+ * - helpers PID -> helpers PID SHEPHERD_PID AGENT_PID (0: none)
+ * - status PID -> status PID HOST CALLS BROUGHT_HOME NAME=F/H...
+ * - ahead NS: what home's monotonic clock is said to be ahead of the host's; nothing is right
+ * - at any time -> ended PID HOW TEXT: a shepherd has ended
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -29,6 +32,7 @@
 #include "../../src/base/loop.h"
 #include "../../src/base/sock.h"
 #include "../../src/syscalls/syscalls.h"
+#include "../../src/wire/reasons.h"
 #include "../../src/wire/wire.h"
 
 #define SLOTS 4096
@@ -284,6 +288,19 @@ static void hello(int fd, const uint8_t *body, size_t n)
 	}
 }
 
+static void say_refusals(pid_t pid, const struct wire_helper_moved *m)
+{
+	struct wire_list list = m->refusals;
+	struct wire_refusal one;
+	char words[400] = "";
+	size_t len = 0;
+
+	while (len < sizeof(words) && wire_refusal_next(&list, &one))
+		len += (size_t)snprintf(words + len, sizeof(words) - len, " %s", reason_word(one.reason));
+	if (m->error)
+		say("refused %d %s%s", pid, reason_word(m->reason), words);
+}
+
 static void moved(int fd, const uint8_t *body, size_t n)
 {
 	struct wire_helper_moved m;
@@ -301,6 +318,7 @@ static void moved(int fd, const uint8_t *body, size_t n)
 			(void)snprintf(y.shepherds[i].host, 65, "%s", host);
 		}
 	}
+	say_refusals(pid, &m);
 	say("moved %d %s %" PRId64 " %" PRIu64 " %" PRIu64 " %" PRIu64 " %s", pid, host[0] ? host : "home", m.error,
 	    m.freeze_us, m.total_us, m.bytes, text);
 	mv = move_by_id(m.mig);

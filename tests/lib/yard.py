@@ -23,6 +23,7 @@ class Yard:
         self.buf = b''
         self.lines = []
         self.ended = {}      # pid -> [(how, text)]
+        self.refused = {}    # pid -> words of all the reasons why its last move was refused
         self.status = {}     # pid -> last status
         self.traces = []
         self.made = {}       # name of a call -> [how often it was made by a deputy, how often it brought a guest home]
@@ -42,6 +43,8 @@ class Yard:
                 name, numbers = count.split('=')
                 for i, n in enumerate(numbers.split('/')):
                     self.made.setdefault(name, [0, 0])[i] += int(n)
+        elif w[0] == 'refused':
+            self.refused[int(w[1])] = w[2].split()
         elif w[0] == 'trace':
             self.traces.append(w[2])
         else:
@@ -72,6 +75,7 @@ class Yard:
     def move(self, pid, host, deadline=120):
         """Moves and waits. Returns (errno, freeze_us, total_us, bytes, text)."""
         before = len(self.ended.get(pid, []))
+        self.refused[pid] = []
         self.lines = [line for line in self.lines if not line.startswith(f'moved {pid} ')]
         self.send(f'move {pid} {host}')
         end, gone = time.monotonic() + deadline, None
