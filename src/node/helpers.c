@@ -61,7 +61,7 @@ static void helper_lost(struct helper *h)
 	} else if (h->greeted) {
 		/* It left before the answer to our wish came: then this is the answer. */
 		if (h->evicting)
-			moves_evicted(h->node, h, true, REASON_NONE);
+			request_done(h->node, h, true, REASON_NONE);
 		if (h->arrived_ns) {
 			(void)snprintf(ev.id.home, sizeof(ev.id.home), "%s", h->home);
 			ev.id.pid = h->pid;

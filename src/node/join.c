@@ -14,7 +14,7 @@
 #include "base/fault.h"
 #include "base/log.h"
 #include "base/sock.h"
-#include "peers.h"
+#include "conns.h"
 #include "token.h"
 
 #define TOKEN_SECONDS (3 * 60 * 60)

@@ -5,8 +5,9 @@
  * Must not: be included by anything outside src/node.
  *
  * The parts: state.c (what survives), families.c (processes of this home), helpers.c (shepherds and agents),
- * launcher.c, peers.c (daemons of other nodes), join.c (tokens), moves.c (a move, seen from home), offers.c (a move,
- * seen from the host), policy.c (events in, actions out), doctor.c, methods_*.c (control interface), main.c, config.c.
+ * launcher.c, conns.c (connections), peers.c (daemons of other nodes), join.c (tokens), moves.c (a move, seen from
+ * home), offers.c (a move, seen from the host), requests.c (a host wants a guest away), policy.c (events in, actions
+ * out), doctor.c, methods_*.c (control interface), main.c, config.c.
  */
 #ifndef GODWIT_NODE_NODE_H
 #define GODWIT_NODE_NODE_H
@@ -106,7 +107,7 @@ struct node {
 	int launcher_fd, helper_fd;
 	struct peer *peers;
 	unsigned n_peers;
-	struct conn *conns; /* peers.c: connections that are open or being opened */
+	struct conn *conns; /* conns.c: connections that are open or being opened */
 	unsigned n_half_open;
 	struct loop_watch *listen_watch;
 	int listen_fd;
@@ -331,19 +332,21 @@ void move_forget(struct move *m); /* fn will not be called; the move itself goes
 void moves_free(struct node *n);
 /* What others hear of. */
 void moves_place(struct tracked *t, struct wire_bytes host); /* "" or this node: home */
-void moves_evicted(struct node *n, struct helper *agent, bool ok, unsigned reason);
 void moves_helper_hello(struct helper *h);
 void moves_helper_moved(struct helper *h, const struct wire_helper_moved *m);
 void moves_helper_lost(struct helper *h);
 void moves_accept(struct node *n, struct peer *p, const struct wire_peer_accept *m);
 void moves_refuse(struct node *n, struct peer *p, const struct wire_peer_refuse *m);
-void moves_request(struct node *n, struct peer *p, const struct wire_peer_move_request *m);
-void moves_result(struct node *n, struct peer *p, const struct wire_peer_move_result *m);
 void moves_peer_lost(struct node *n, struct peer *p, const struct err *e);
 void moves_process_gone(struct tracked *t);
 const char *move_state_name(unsigned state);
-/* A host's side of PEER_MOVE_REQUEST: asks the home of a guest to take it to `to`. */
-void moves_ask_home(struct node *n, struct helper *agent, const char *to, unsigned reason);
+
+/* ---- requests.c: a host asks its guest's home to take it away ----------------------------------------------- */
+
+void request_home(struct node *n, struct helper *agent, const char *to, unsigned reason); /* host: take it to `to` */
+void request_came(struct node *n, struct peer *p, const struct wire_peer_move_request *m); /* home */
+void request_answered(struct node *n, struct peer *p, const struct wire_peer_move_result *m); /* host */
+void request_done(struct node *n, struct helper *agent, bool ok, unsigned reason); /* host: the policy hears of it */
 
 /* ---- offers.c: seen from the host ------------------------------------------------------------------------- */
 

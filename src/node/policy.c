@@ -213,10 +213,10 @@ static void do_move(struct node *n, const struct policy_action *a)
 	if (a->move.id.home[0] && strcmp(a->move.id.home, n->name) != 0) {
 		h = helper_find_agent(n, a->move.id.home, a->move.id.pid);
 		if (h)
-			moves_ask_home(n, h, a->move.home ? "home" : a->move.to,
-				       pays                             ? REASON_BALANCED
-				       : a->move.motive == POLICY_EXPEL ? REASON_LEAVING
-									: REASON_EVICTED);
+			request_home(n, h, a->move.home ? "home" : a->move.to,
+				     pays                             ? REASON_BALANCED
+				     : a->move.motive == POLICY_EXPEL ? REASON_LEAVING
+								      : REASON_EVICTED);
 		else
 			move_done_event(n, &a->move.id, a->move.to, NULL, REASON_NO_SUCH_PROCESS);
 		return;

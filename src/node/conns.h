@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A TCP connection on the cluster's port: what peers.c and join.c share.
+ * A TCP connection on the cluster's port: what conns.c, peers.c and join.c share.
  * Must not: be included by other parts of the daemon, which know peers only.
  */
-#ifndef GODWIT_NODE_PEERS_H
-#define GODWIT_NODE_PEERS_H
+#ifndef GODWIT_NODE_CONNS_H
+#define GODWIT_NODE_CONNS_H
 
 #include "node.h"
 
@@ -42,6 +42,15 @@ void conn_event(void *arg, int fd, uint32_t events);
 int conn_flush(struct conn *c, struct err *e) _must_check_;
 bool conn_alive(const struct node *n, const struct conn *c);
 int conn_begin_client(struct conn *c, uint8_t kind, uint64_t id, struct err *e) _must_check_;
+/* Sentences; they return e->code. */
+int conn_other_version(const struct node *n, const char *name, unsigned theirs, struct err *e);
+int conn_other_key(const char *name, struct err *e);
+
+/* peers.c */
+/* Notes why a peer cannot be used, and tells everyone who waited for it. */
+void peer_failed(struct peer *p, enum peer_trouble trouble, const struct err *e);
+/* A message of a peer, or its greeting, which makes the connection one of a peer. */
+int peers_frame(struct conn *c, const struct wire_header *h, const uint8_t *body, struct err *e) _must_check_;
 
 /* join.c; steps of a connection of kind J */
 int join_accept(struct conn *c, struct err *e) _must_check_; /* member: the preamble has come */
