@@ -25,7 +25,7 @@ static uint64_t xcr0(void)
 	return ((uint64_t)d << 32) | a;
 }
 
-void cpu_layout_here(struct cpu_layout *ret)
+static void ask_processor(struct cpu_layout *ret)
 {
 	/* Only bits that name instructions: which a program may have chosen by itself or by glibc's ifuncs. */
 	static const uint32_t masks[CPU_WORDS] = {
@@ -68,6 +68,18 @@ void cpu_layout_here(struct cpu_layout *ret)
 			continue;
 		ret->components[ret->count++] = (struct cpu_component){.id = id, .offset = b, .size = a};
 	}
+}
+
+/* In a virtual machine each of these questions costs 30 us and more. */
+void cpu_layout_here(struct cpu_layout *ret)
+{
+	static struct cpu_layout here;
+	static bool known;
+
+	if (!known)
+		ask_processor(&here);
+	known = true;
+	*ret = here;
 }
 
 static const struct cpu_component *component(const struct cpu_layout *l, uint32_t id)
