@@ -143,11 +143,14 @@ static int leave_vdso(struct guest_thread *g, struct user_regs_struct *regs)
 	return r;
 }
 
-/* int3: the trap is raised again by the same instruction. */
+/* int3, of one byte or two: the trap is raised again by the same instruction. */
 static void undo_trap(const struct guest_thread *g, struct user_regs_struct *regs)
 {
-	if (g->t.stop == TRACEE_SIGNAL && g->t.sig == SIGTRAP && g->t.info.si_code == SI_KERNEL)
-		regs->rip -= 1;
+	uint8_t last = 0xcc;
+
+	if (g->t.stop != TRACEE_SIGNAL || g->t.sig != SIGTRAP || g->t.info.si_code != SI_KERNEL)
+		return;
+	regs->rip -= tracee_read(main_tracee(g->a), regs->rip - 1, &last, 1) == 0 && last == 3 ? 2 : 1;
 }
 
 int agent_interrupted(struct guest_thread *g, struct user_regs_struct *ret, int64_t *code)
@@ -326,6 +329,12 @@ static void stands(struct guest_thread *g)
 
 	if (g->held_for)
 		return; /* as if it still were in vfork() */
+	/* Asked to stop just then: the fault is told first, while the registers are still those of its instruction. */
+	if (g->t.stop == TRACEE_EVENT && tracee_fault_waits(&g->t)) {
+		if (tracee_resume(&g->t, TRACEE_CONT, 0) < 0)
+			agent_end(a, 1, "the guest cannot be resumed");
+		return;
+	}
 	if (thread_not_made(g) < 0)
 		agent_end(a, 1, "the link failed");
 	if (signals_begin(g) < 0)

@@ -248,6 +248,21 @@ bool tracee_signal_waits(const struct tracee *t)
 	return false;
 }
 
+bool tracee_fault_waits(const struct tracee *t)
+{
+	struct __ptrace_peeksiginfo_args args = {.nr = 1};
+	siginfo_t info;
+
+	for (; ptrace(PTRACE_PEEKSIGINFO, t->pid, &args, &info) == 1; args.off++) {
+		bool sync = info.si_signo == SIGSEGV || info.si_signo == SIGBUS || info.si_signo == SIGILL ||
+			    info.si_signo == SIGTRAP || info.si_signo == SIGFPE;
+
+		if (sync && info.si_code > 0)
+			return true;
+	}
+	return false;
+}
+
 bool tracee_puts_off_stop(struct tracee *t)
 {
 	bool is_stop = t->stop == TRACEE_SIGNAL && t->sig == SIGSTOP && t->masked;

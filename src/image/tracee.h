@@ -83,6 +83,9 @@ int tracee_mask_all(struct tracee *t) _must_check_;
 int tracee_unmask(struct tracee *t) _must_check_;
 /* Does a signal wait for the stopped task, blocked or not? Two short calls, where inspect_pending() reads a file. */
 bool tracee_signal_waits(const struct tracee *t);
+/* Has an instruction of the stopped task failed, and the signal for that is still to be told? The next stop is for it.
+ */
+bool tracee_fault_waits(const struct tracee *t);
 /* True when the task, with all signals blocked, stands before a SIGSTOP: it is to be resumed without it, and gets it
  * again with its own mask. */
 bool tracee_puts_off_stop(struct tracee *t);
