@@ -48,6 +48,14 @@ struct guest_signal {
 	struct sigframe_signal signal;
 };
 
+/* An instruction of a thread has failed; traps.c. */
+struct guest_trap {
+	bool asked; /* home, whether a handler runs; the thread stands at the instruction until it is told */
+	bool handled; /* what begins now is its handler */
+	siginfo_t info;
+	struct sigframe_trap values; /* of the last one here: as in the kernel, frames of all signals have them */
+};
+
 /* One thread of the guest. */
 struct guest_thread {
 	struct agent *a;
@@ -70,6 +78,7 @@ struct guest_thread {
 	bool returned; /* home has taken its mask: the thread may go on from there */
 	bool beginning; /* signals_begin() is at work */
 	bool stackless; /* a handler could not begin: home decides */
+	struct guest_trap trap;
 	int64_t settled; /* restart code of the call that the freeze cut off; 0 = none */
 	struct { /* the call that it makes again because a move interrupted it */
 		bool armed; /* home's */
@@ -194,6 +203,14 @@ static inline bool signals_wait(const struct guest_thread *g)
 	return g->signals || g->returned;
 }
 void signals_release(struct guest_signal **list);
+
+/* traps.c */
+int trap_prepare(struct agent *a, struct err *e) _must_check_; /* before the filter is installed */
+/* The thread stands before a signal of the kernel here. 1: home is asked, and it goes on standing; 0: the instruction
+ * is to be made again at home. */
+int trap_ask(struct guest_thread *g) _must_check_;
+int trap_ask_again(struct guest_thread *g) _must_check_; /* home may have passed over the first time */
+bool trap_is(const struct guest_thread *g, const struct guest_signal *s); /* has home sent that for it? */
 
 /* start.c */
 int agent_built(struct agent *a, struct err *e) _must_check_; /* after IMAGE_END: fence the guest */

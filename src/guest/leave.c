@@ -148,7 +148,7 @@ static void undo_trap(const struct guest_thread *g, struct user_regs_struct *reg
 {
 	uint8_t last = 0xcc;
 
-	if (g->t.stop != TRACEE_SIGNAL || g->t.sig != SIGTRAP || g->t.info.si_code != SI_KERNEL)
+	if (g->trap.handled || g->t.stop != TRACEE_SIGNAL || g->t.sig != SIGTRAP || g->t.info.si_code != SI_KERNEL)
 		return;
 	regs->rip -= tracee_read(main_tracee(g->a), regs->rip - 1, &last, 1) == 0 && last == 3 ? 2 : 1;
 }
@@ -298,6 +298,10 @@ static int go_on(struct agent *a)
 		struct tracee *t = &a->threads[i]->t;
 
 		prompt_restore(t->pid, &(struct prompt_saved){.nice = 0, .raised = 1});
+		if (a->threads[i]->trap.asked) {
+			r = trap_ask_again(a->threads[i]);
+			continue;
+		}
 		if (t->stop != TRACEE_RUNNING && !a->threads[i]->stackless && !a->threads[i]->held_for)
 			r = tracee_resume(t, TRACEE_CONT, 0);
 	}
@@ -346,9 +350,18 @@ void agent_stands(struct guest_thread *g)
 {
 	struct agent *a = g->a;
 	char text[100];
+	int asked = 0;
 
-	if (a->freeze_wanted) {
+	if (!a->freeze_wanted && (g->t.stop == TRACEE_SIGNAL || g->t.stop == TRACEE_STEP))
+		asked = trap_ask(g);
+	if (asked < 0)
+		agent_end(a, 1, "guest %d cannot be asked why it has failed: %s", a->home_pid, strerror(-asked));
+	if (g->t.stop == TRACEE_ENDED) {
+		agent_thread_stopped(g);
+	} else if (a->freeze_wanted) {
 		give_image_if_still(a);
+	} else if (asked) {
+		return; /* SIGNAL follows, or FREEZE */
 	} else if (g->t.stop == TRACEE_SIGNAL || g->t.stop == TRACEE_STEP) {
 		(void)snprintf(text, sizeof(text), "signal %d at address %p", g->t.sig, g->t.info.si_addr);
 		if (agent_bring_home(a, g, REASON_GUEST_FAULT, 0, text) < 0)

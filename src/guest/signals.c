@@ -144,6 +144,7 @@ static int push_all(struct guest_thread *g, struct sigframe_context *c, int64_t 
 		sigframe_cut_call(&c->regs, code, s->signal.action.flags);
 		code = 0;
 		g->signals = s->next;
+		s->signal.trap = g->trap.values;
 		if (sigframe_push(c, &s->signal, &g->a->home_cpu, &mem) < 0)
 			r = say_failed(g, s);
 		free(s);
@@ -166,6 +167,7 @@ int signals_begin(struct guest_thread *g)
 		return -ENOMEM;
 	/* Its memory may have to be fetched first, and with it comes what else is on the link. */
 	g->beginning = true;
+	g->trap.handled = g->signals && trap_is(g, g->signals);
 	r = take_context(g, c, &code);
 	if (r == 0 && g->returned) {
 		/* The frame has all of it but the segments' bases, which stay. */
@@ -194,7 +196,7 @@ int signals_begin(struct guest_thread *g)
 	if (r == 0)
 		r = tracee_set_regs(&g->t, &c->regs);
 	free(c);
-	g->beginning = false;
-	g->t.stop = TRACEE_EVENT; /* a fault that it stood before is made again when the handler returns */
+	g->beginning = g->trap.asked = g->trap.handled = false;
+	g->t.stop = TRACEE_EVENT; /* another fault that it stood before is made again when the handler returns */
 	return r;
 }

@@ -114,6 +114,8 @@ int agent_built(struct agent *a, struct err *e)
 	if (r == 0)
 		r = builder_call(&a->b, e, "forgetting the tid address", SYS_set_tid_address, 0, 0, 0, 0, 0, 0);
 	if (r == 0)
+		r = trap_prepare(a, e);
+	if (r == 0)
 		r = builder_finish_thread(&a->b, main_tracee(a), a->b.threads.v[0], e);
 	if (r == 0)
 		r = builder_run(&a->b, e);
@@ -139,6 +141,7 @@ static int run_thread(struct guest_thread *g)
 	int r;
 
 	g->reissue.armed = g->reissue.native = false;
+	g->trap.asked = false; /* it fails again, if it does */
 	/* In the middle of a call: it is made again, and the deputy knows what the first time left behind. */
 	if ((int64_t)regs.orig_rax >= 0 && image_is_restart((int64_t)regs.rax)) {
 		/* What this host's kernel makes is simply made anew, wherever: a futex must not be waited for by the

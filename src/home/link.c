@@ -181,6 +181,9 @@ int shepherd_stray_frame(struct shepherd *s, const struct wire_header *h, const 
 	case WIRE_SIGNAL_FAILED:
 		r = signals_failed(s, body, h->length);
 		break;
+	case WIRE_GUEST_FAULT:
+		r = trap_arrives(s, body, h->length);
+		break;
 	case WIRE_GUEST_DIED:
 		guest_died(s, body, h->length);
 	default:

@@ -246,6 +246,9 @@ int signals_return(struct deputy *d) _must_check_; /* its CALL is rt_sigreturn()
 int signals_failed(struct shepherd *s, const uint8_t *body, size_t n) _must_check_; /* SIGNAL_FAILED */
 void signals_forget_action(struct shepherd *s, uint64_t sig);
 
+/* traps.c */
+int trap_arrives(struct shepherd *s, const uint8_t *body, size_t n) _must_check_; /* GUEST_FAULT */
+
 /* calls.c */
 /* Memory of the deputy for a question of ours, a page; what a call has left in its own is not touched. */
 int call_aside(struct deputy *d, uint64_t *ret) _must_check_;

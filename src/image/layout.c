@@ -190,22 +190,29 @@ int layout_unregister(struct builder *b, struct err *e)
 	return 0;
 }
 
-/* Where home has its vvar, a guest has the stub that reads the clocks, and nothing in the rest: what the kernel maps
- * for the guest must not come to lie there. */
+/* Where home has its vvar, a guest has the stub that reads the clocks and room for a frame, and nothing in the rest:
+ * what the kernel maps for the guest must not come to lie there. */
 static int map_vvar(struct builder *b, uint64_t start, uint64_t end, struct err *e)
 {
 	bool stub = !b->copy.stub && end - start >= VDSO_STUB_SIZE;
+	bool scratch = stub && end - start >= VDSO_STUB_SIZE + VDSO_SCRATCH_SIZE;
 	int r = builder_call(b, e, "keeping vvar's place", SYS_mmap, start, end - start, PROT_NONE,
 			     MAP_SHARED | MAP_FIXED_NOREPLACE, (uint64_t)b->memfd, stub ? 0 : VDSO_STUB_SIZE);
 
 	if (r < 0 || !stub)
 		return r;
 	b->copy.stub = start;
+	b->copy.scratch = scratch ? start + VDSO_STUB_SIZE : 0;
 	r = builder_call(b, e, "mapping the clocks' code", SYS_mprotect, start, IMAGE_PAGE, PROT_READ | PROT_EXEC, 0, 0,
 			 0);
-	return r < 0 ? r
-		     : builder_call(b, e, "mapping the clocks", SYS_mprotect, start + IMAGE_PAGE, IMAGE_PAGE, PROT_READ,
-				    0, 0, 0);
+	if (r == 0)
+		r = builder_call(b, e, "mapping the clocks", SYS_mprotect, start + IMAGE_PAGE, IMAGE_PAGE, PROT_READ, 0,
+				 0, 0);
+	/* A copy of the stub's own pages, for the file can have no others. */
+	return r < 0 || !scratch
+		   ? r
+		   : builder_call(b, e, "mapping the place of a frame", SYS_mmap, b->copy.scratch, VDSO_SCRATCH_SIZE,
+				  PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED, (uint64_t)b->memfd, 0);
 }
 
 static int create_piece(struct builder *b, const struct image_vma *t, const struct image_vma *c, uint64_t start,
@@ -305,7 +312,7 @@ bool layout_was_ahead(struct builder *b)
 		same = same_vma(&b->ahead.v[i], &b->target.v[i]);
 	if (!same) {
 		maps_release(&b->ahead);
-		b->copy.stub = 0;
+		b->copy.stub = b->copy.scratch = 0;
 	}
 	return same;
 }

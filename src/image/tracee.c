@@ -192,6 +192,27 @@ int tracee_resume(struct tracee *t, enum tracee_resume how, int sig)
 	return r;
 }
 
+int tracee_begin_handler(struct tracee *t, int sig, uint64_t deadline_ns)
+{
+	uint64_t mask, open;
+	int r = request(PTRACE_GETSIGMASK, t, KERNEL_SIGSET_BYTES, (uintptr_t)&mask);
+
+	open = ~(1ULL << (sig - 1));
+	if (r == 0)
+		r = request(PTRACE_SETSIGMASK, t, KERNEL_SIGSET_BYTES, (uintptr_t)&open);
+	if (r == 0)
+		r = tracee_resume(t, TRACEE_SINGLESTEP, sig);
+	if (r == 0)
+		r = tracee_wait(t, deadline_ns);
+	if (r < 0 || t->stop == TRACEE_ENDED)
+		return r < 0 ? r : -ESRCH;
+	r = request(PTRACE_SETSIGMASK, t, KERNEL_SIGSET_BYTES, (uintptr_t)&mask);
+	/* The stop of a step into a handler; a trap has another code: kernel/signal.c, signal_delivered(). */
+	if (r == 0 && (t->stop != TRACEE_SIGNAL || t->sig != SIGTRAP || t->info.si_code != SIGTRAP))
+		r = -EFAULT;
+	return r;
+}
+
 int tracee_get_regs(struct tracee *t, struct user_regs_struct *ret)
 {
 	return request(PTRACE_GETREGS, t, 0, (uintptr_t)ret);

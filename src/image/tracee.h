@@ -75,6 +75,11 @@ enum tracee_resume { TRACEE_CONT, TRACEE_TO_SYSCALL, TRACEE_SINGLESTEP, TRACEE_L
 /* Lets the task run; sig is delivered when it was in TRACEE_SIGNAL (0: swallowed). */
 int tracee_resume(struct tracee *t, enum tracee_resume how, int sig) _must_check_;
 
+/* From TRACEE_SIGNAL: has the kernel begin a handler of sig (which the task must have said something about), and stops
+ * before its first instruction; registers, extended ones too, are the handler's then, and the signal that it stood
+ * before is gone. Whether sig is blocked does not matter, and stays. -EFAULT: the kernel could not write its frame. */
+int tracee_begin_handler(struct tracee *t, int sig, uint64_t deadline_ns) _must_check_;
+
 int tracee_get_regs(struct tracee *t, struct user_regs_struct *ret) _must_check_;
 int tracee_set_regs(struct tracee *t, const struct user_regs_struct *regs) _must_check_;
 

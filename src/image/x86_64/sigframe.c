@@ -182,6 +182,9 @@ int sigframe_push(struct sigframe_context *c, const struct sigframe_signal *sig,
 		return -EFAULT;
 	f.uc_stack.flags = sig->stack.size ? 0 : SS_DISABLE;
 	registers_to_frame(&f.mc, r);
+	f.mc.err = sig->trap.err;
+	f.mc.trapno = sig->trap.trapno;
+	f.mc.cr2 = sig->trap.cr2;
 	f.mc.fpstate = fp;
 	f.mc.oldmask = f.mask = sig->mask;
 	if (sig->action.flags & SA_SIGINFO)
@@ -252,5 +255,15 @@ int sigframe_pop(struct sigframe_context *c, uint64_t sp, uint64_t *mask, struct
 	registers_from_frame(&c->regs, &f.mc);
 	*mask = f.mask;
 	*stack = f.uc_stack;
+	return 0;
+}
+
+int sigframe_trap(struct sigframe_trap *ret, uint64_t sp, const struct sigframe_memory *mem)
+{
+	struct frame f;
+
+	if (mem->read(mem->ctx, sp, &f, sizeof(f)) < 0)
+		return -EFAULT;
+	*ret = (struct sigframe_trap){.err = f.mc.err, .trapno = f.mc.trapno, .cr2 = f.mc.cr2};
 	return 0;
 }

@@ -24,11 +24,17 @@ struct sigframe_stack {
 };
 #define SIGFRAME_AUTODISARM (1U << 31) /* SS_AUTODISARM, linux/signal.h */
 
+/* What a frame tells of the last exception of its thread, REG_ERR, REG_TRAPNO and REG_CR2. */
+struct sigframe_trap {
+	uint64_t err, trapno, cr2;
+};
+
 struct sigframe_signal {
 	uint8_t info[128]; /* siginfo_t */
 	struct sigframe_action action;
 	struct sigframe_stack stack; /* size 0: none */
 	uint64_t mask; /* what the return brings back */
+	struct sigframe_trap trap;
 };
 
 /* The memory of the task; 0 or -EFAULT. */
@@ -58,5 +64,8 @@ int sigframe_push(struct sigframe_context *c, const struct sigframe_signal *sig,
  * *stack are what the kernel would set. -EFAULT; -ENOTSUP: the frame names other segments than a 64-bit program has. */
 int sigframe_pop(struct sigframe_context *c, uint64_t sp, uint64_t *mask, struct sigframe_stack *stack,
 		 const struct sigframe_memory *mem) _must_check_;
+
+/* Of the frame that a kernel has just written, at the stack pointer of its handler. -EFAULT. */
+int sigframe_trap(struct sigframe_trap *ret, uint64_t sp, const struct sigframe_memory *mem) _must_check_;
 
 #endif

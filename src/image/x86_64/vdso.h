@@ -27,12 +27,15 @@ struct vdso_clock {
 enum vdso_function { VDSO_GETTIME, VDSO_GETTIMEOFDAY, VDSO_FUNCTIONS };
 
 #define VDSO_STUB_SIZE 0x2000
+#define VDSO_SCRATCH_SIZE VDSO_STUB_SIZE
 extern const uint8_t vdso_stub[] __attribute__((visibility("hidden"))); /* what belongs into the first page */
 extern const uint64_t vdso_stub_size __attribute__((visibility("hidden")));
 
 struct vdso_copy {
 	uint64_t at; /* where the image lies in the guest */
 	uint64_t stub; /* and where the stub, in front of it or behind; 0: none */
+	uint64_t
+	    scratch; /* VDSO_SCRATCH_SIZE bytes behind the stub, for a frame that the host's kernel writes; 0: none */
 	uint64_t entry[VDSO_FUNCTIONS]; /* found by vdso_patch(): home's functions that the stub stands for */
 };
 
