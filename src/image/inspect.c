@@ -390,16 +390,26 @@ static int check_task(struct inspect *x, pid_t pid, pid_t *ret_ppid, struct err 
 	return x->state != 'Z' && x->state != 'X' && !(st.flags & PF_KTHREAD_);
 }
 
+/* Not "dumpable", prctl(2): its /proc belongs to root. */
+static bool access_denied(pid_t pid)
+{
+	_cleanup_close_ int fd = -1;
+	char path[40];
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/pagemap", pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	return fd < 0 && (errno == EACCES || errno == EPERM);
+}
+
 /* Everything that is not seen in the list of mappings. */
 static int check_beside_maps(struct inspect *x, pid_t pid, pid_t ppid, bool descriptors, struct err *e)
 {
 	char path[40], text[64];
 	int r = descriptors ? check_descriptors(x, pid) : 0;
 
-	/* Not "dumpable", prctl(2): its /proc belongs to root. */
-	if (r == -EACCES)
-		add(x, REASON_DESCRIPTOR,
-		    "its descriptors cannot be looked at: it has other user or group ids than it began with");
+	if (access_denied(pid))
+		add(x, REASON_NOT_DUMPABLE,
+		    "it has other user or group ids than it began with, so nobody may look at it until its execve()");
 	else if (r < 0)
 		return err_set(e, r, "the descriptors of process %d cannot be read: %s", pid, strerror(-r));
 	check_threads(x, pid);

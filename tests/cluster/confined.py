@@ -137,6 +137,33 @@ def leave(): os.close(held.pop())
 def enter(): held.append(os.open('/proc/self/mem', os.O_RDONLY))
 def leave(): os.close(held.pop())
 ''',
+    ('not-dumpable', '', STAYS): '''
+def enter(): os.setuid(65534)
+def leave(): assert c.prctl(4, 1, 0, 0, 0) == 0 # PR_SET_DUMPABLE
+''',
+    # What it waits for at home, the deputy would wait for: nobody would wake it.
+    ('busy', 'timed wait that was stopped', AT_HOME): '''
+word = ctypes.c_uint(0)
+done = []
+def work(): done.append(c.syscall(202, ctypes.byref(word), 0, 0, struct.pack('qq', 1000, 0), None, 0)) # FUTEX_WAIT
+def until(text):
+    while open(f'/proc/self/task/{held[0].native_id}/syscall').read().split()[0] != text: pass
+def enter():
+    held.append(threading.Thread(target=work))
+    held[0].start()
+    until('202')
+    if os.fork() == 0:
+        os.kill(os.getppid(), signal.SIGSTOP)
+        while open(f'/proc/{os.getppid()}/stat').read().rpartition(')')[2].split()[0] != 'T': pass
+        os.kill(os.getppid(), signal.SIGCONT)
+        os._exit(0)
+    os.wait()
+    until('219') # restart_syscall
+def leave():
+    c.syscall(202, ctypes.byref(word), 1, 1, None, None, 0)
+    held.pop().join()
+    say(done)
+''',
     ('cpu-timer', 'profile'): '''
 signal.signal(signal.SIGPROF, lambda *a: None)
 def enter(): signal.setitimer(signal.ITIMER_PROF, 1000)
@@ -275,7 +302,7 @@ def reasons():
 
 
 def run(argv):
-    tried = {key[0] for key in CASES} | OTHERS
+    tried = {key[0] for key in CASES if key[0] != 'busy'} | OTHERS
     assert tried | set(ELSEWHERE) == reasons(), f'without a case, or no reason: {(tried | set(ELSEWHERE)) ^ reasons()}'
     y = promises.start_yard()
     cases = [('zombie', lambda: zombie(y)), ('32-bit', lambda: old(y))]
