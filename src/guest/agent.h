@@ -254,6 +254,7 @@ int agent_waits_look(struct agent *a) _must_check_; /* each second: is what was 
 void agent_cpu_begin(struct agent *a); /* the guest is about to run */
 uint64_t agent_cpu_us(struct agent *a); /* used on hosts so far */
 void agent_cpu_note(struct agent *a); /* brings the image's figures to now; the guest stands */
+struct image_cpu agent_cpu_used(struct agent *a, struct guest_thread *g); /* NULL: by all its threads */
 /* Adds it to home's answer to the thread's call, in the guest's memory. 0 or -EFAULT. */
 int agent_cpu_add(struct guest_thread *g) _must_check_;
 
@@ -272,6 +273,9 @@ int agent_mapped(struct agent *a, const uint8_t *body, size_t n) _must_check_; /
 int agent_map_end(struct guest_thread *g, int64_t ret) _must_check_;
 /* Is a file about to come to lie there? Its pages are not to be asked for yet. */
 bool agent_map_pending(const struct agent *a, uint64_t addr);
+
+/* view.c: its own files of /proc */
+int agent_view(struct agent *a, const uint8_t *body, size_t n) _must_check_; /* VIEW_ASK */
 
 /* faults.c */
 void agent_on_fault(void *arg, int fd, uint32_t events);

@@ -121,7 +121,6 @@ static int decide(struct guest_thread *g, const struct seccomp_notif *req)
 {
 	struct agent *a = g->a;
 	const struct sysc_memory mem = {agent_mem_read, agent_mem_write, a};
-	const struct sysc_context cx = {.pid = a->home_pid};
 	unsigned nr = (unsigned)req->data.nr;
 	uint64_t args[6];
 	int64_t ret;
@@ -132,14 +131,14 @@ static int decide(struct guest_thread *g, const struct seccomp_notif *req)
 	if (nr == SYS_restart_syscall && g->reissue.armed) {
 		/* Stopped and continued at home before it left: which call it is only the deputy's kernel knows. The
 		 * registers still are that call's; poll() is the one that reads its array again. */
-		if (args[1] > POLL_MAX || sysc_request(SYS_poll, args, &mem, &cx, &a->segments) != SYSC_FORWARD)
+		if (args[1] > POLL_MAX || sysc_request(SYS_poll, args, &mem, &a->segments) != SYSC_FORWARD)
 			buf_clear(&a->segments);
 		return agent_forward(g, req);
 	}
 	r = nr == SYS_rt_sigreturn ? signal_return(g, req) : thread_call(g, req);
 	if (r != 0)
 		return r < 0 ? r : 0;
-	switch (sysc_request(nr, args, &mem, &cx, &a->segments)) {
+	switch (sysc_request(nr, args, &mem, &a->segments)) {
 	case SYSC_AGENT:
 		if (agent_clock_call(a, nr, args, &ret) == 0)
 			return agent_answer(a, req->id, ret, 0);

@@ -107,6 +107,11 @@ static const struct image_cpu *used_by_thread(struct guest_thread *g)
 	return &g->image->used;
 }
 
+struct image_cpu agent_cpu_used(struct agent *a, struct guest_thread *g)
+{
+	return g ? *used_by_thread(g) : *used_by_process(a);
+}
+
 /* v: seconds and their parts, of which a second has per_second. */
 static void add(int64_t v[2], uint64_t ns, int64_t per_second)
 {

@@ -190,6 +190,8 @@ static int frame(struct agent *a, const struct wire_header *h, const uint8_t *bo
 		return a->state == AGENT_RUNNING ? signal_arrives(a, body, n) : -EPROTO;
 	case WIRE_MAPPED:
 		return agent_mapped(a, body, n);
+	case WIRE_VIEW_ASK:
+		return a->state >= AGENT_RUNNING ? agent_view(a, body, n) : -EPROTO;
 	case WIRE_FORKED:
 		return fork_told(a, body, n);
 	case WIRE_PAGE_REPLY:

@@ -160,7 +160,7 @@ static int grow_local(struct deputy *d, size_t size)
 }
 
 /* Lays the request out in the deputy's memory. */
-static int place(struct deputy *d)
+int call_place(struct deputy *d)
 {
 	struct wire_bytes seg = d->call.m.segments;
 	ssize_t size = seg.len ? sysc_scratch_size(seg.data, seg.len) : 0;
@@ -322,10 +322,10 @@ int call_take_home(struct deputy *d, unsigned reason)
 	return 0;
 }
 
-static int start(struct deputy *d)
+int call_start(struct deputy *d)
 {
 	struct user_regs_struct regs;
-	int r = place(d);
+	int r = call_place(d);
 
 	if (r == -ENOMEM) /* at home the call needs no memory besides the process's own */
 		return call_take_home(d, REASON_CALL_HOME);
@@ -351,8 +351,7 @@ int call_rerun(struct deputy *d)
 	return enter(d);
 }
 
-/* 0: the deputy stands; 1: a signal was there before the call, which is to be made after it. */
-static int stand(struct deputy *d)
+int call_stand(struct deputy *d)
 {
 	int r = deputy_stop(d);
 
@@ -396,7 +395,7 @@ int call_begin(struct shepherd *s, const uint8_t *body, size_t n)
 		signals_forget_action(s, m.args[0]);
 	if (m.nr == SYS_exit && s->threads_n > 1 && d == s->threads[0])
 		return -EPROTO;
-	r = stand(d);
+	r = call_stand(d);
 	if (r == 0 && m.nr == SYS_clone)
 		r = makes_thread(&m) ? thread_create(d) : fork_process(d);
 	else if (r == 0 && m.nr == SYS_exit && s->threads_n > 1)
@@ -406,14 +405,19 @@ int call_begin(struct shepherd *s, const uint8_t *body, size_t n)
 	else if (r == 0 && m.nr == SYS_mmap)
 		r = deputy_map(d);
 	else if (r == 0)
-		r = start(d);
+		r = view_concerns(d) ? view_begin(d) : call_start(d);
+	return call_conclude(d, r);
+}
+
+int call_conclude(struct deputy *d, int r)
+{
 	if (r <= 0)
 		return r;
 	/* Refused, it waits for home, or for the next try; where its deputy stands is no news. */
 	if (!d->call.refused)
 		deputy_look(d);
-	else if (shepherd_home_now(s))
-		shepherd_come_home(s, REASON_SIGNAL);
+	else if (shepherd_home_now(d->s))
+		shepherd_come_home(d->s, REASON_SIGNAL);
 	return 0;
 }
 
@@ -421,7 +425,7 @@ int call_give_back(struct deputy *d)
 {
 	if (!d->call.refused)
 		return 0;
-	d->call.refused = false;
+	d->call.refused = d->view.asked = false;
 	return call_answer(d, -ERESTARTNOINTR_);
 }
 
@@ -471,17 +475,24 @@ int call_finish(struct deputy *d, int64_t ret)
 	struct shepherd *s = d->s;
 	struct wire_bytes seg = d->call.m.segments, out;
 	uint64_t given = d->signals_given, ignored = d->signals_ignored, end_ns = d->timed.end_ns;
-	int r = 0;
+	unsigned reason = 0;
+	int r;
 
-	if (exec_returned(d, ret)) {
-		if (!s->moving) {
-			(void)call_take_home(d, REASON_EXEC);
-			if (shepherd_home_now(s))
-				shepherd_come_home(s, REASON_EXEC);
-			return 0;
-		}
-		ret = -ERESTARTNOINTR_;
+	if (exec_returned(d, ret))
+		reason = REASON_EXEC;
+	r = view_opened(d, ret);
+	if (r < 0)
+		return r;
+	if (r > 0)
+		reason = REASON_CALL_HOME;
+	if (reason && !s->moving) {
+		(void)call_take_home(d, reason);
+		if (shepherd_home_now(s))
+			shepherd_come_home(s, reason);
+		return 0;
 	}
+	if (reason)
+		ret = -ERESTARTNOINTR_;
 	if (!image_is_restart(ret))
 		d->timed.end_ns = 0;
 	if (may_let_signal_in(d, ret)) {

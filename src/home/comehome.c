@@ -291,6 +291,7 @@ void shepherd_take_home(struct shepherd *s, unsigned reason)
 		free(b);
 		return;
 	}
+	view_come_home(s);
 	shepherd_kill_guest(s->link);
 	if (fault_point(FAULT_SHEP_KILL_SENT) < 0)
 		deputy_lost(s, "fault point shep-kill-sent");

@@ -270,6 +270,7 @@ static int leave_frozen(struct shepherd *s, struct link *link, struct err *e)
 	int r = inspect_frozen(s, e);
 
 	if (r == 0) {
+		view_leave_home(s);
 		fill_head(s, &s->head);
 		r = freeze_take(s, e);
 	}

@@ -178,6 +178,9 @@ int shepherd_stray_frame(struct shepherd *s, const struct wire_header *h, const 
 	case WIRE_FORK_RELEASED:
 		r = fork_released(s, body, h->length);
 		break;
+	case WIRE_VIEW_TELL:
+		r = view_told(s, body, h->length);
+		break;
 	case WIRE_SIGNAL_FAILED:
 		r = signals_failed(s, body, h->length);
 		break;

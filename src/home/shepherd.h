@@ -65,6 +65,13 @@ struct deputy {
 	uint64_t scratch, scratch_size;
 	uint8_t *local; /* image of the scratch memory */
 	size_t local_size, image_size; /* room; what sysc_place() filled */
+	struct { /* the file of /proc that its call reads, if it is one that tells of the process: view.c */
+		bool asked; /* the host */
+		bool moves; /* the read moves the position */
+		int fd;
+		uint64_t pos;
+		struct view of;
+	} view;
 	struct { /* a call with a relative time that only we know how to continue: call_continue_time() */
 		unsigned nr;
 		uint64_t end_ns; /* 0: none */
@@ -96,6 +103,15 @@ struct shepherd_action {
 };
 
 struct shepherd_child;
+
+/* What was made of one of its files of /proc for the guest, who has read it up to pos. Empty and not ended: none. */
+struct shepherd_view {
+	int fd;
+	struct view of;
+	uint64_t pos;
+	struct buf text;
+	bool ended; /* it has been read to its end, which is where the descriptor still stands */
+};
 
 /* How a process that was forked away from home is linked to its agent; random, but for the last. */
 struct shepherd_birth {
@@ -132,6 +148,9 @@ struct shepherd {
 	struct shepherd_birth birth; /* of the last one; or our own */
 
 	struct shepherd_action actions[65];
+
+	struct shepherd_view views[16];
+	unsigned views_next; /* is given up next */
 
 	uint8_t page_buffer[256 * IMAGE_PAGE];
 
@@ -253,6 +272,12 @@ int trap_arrives(struct shepherd *s, const uint8_t *body, size_t n) _must_check_
 /* Memory of the deputy for a question of ours, a page; what a call has left in its own is not touched. */
 int call_aside(struct deputy *d, uint64_t *ret) _must_check_;
 int call_begin(struct shepherd *s, const uint8_t *body, size_t n) _must_check_;
+int call_place(struct deputy *d) _must_check_; /* its request lies in the deputy's memory; -ENOMEM */
+/* The deputy enters the call, and its end is looked at, or comes later. */
+int call_start(struct deputy *d) _must_check_;
+/* 0: the deputy stands; 1: a signal was there before the call, which is to be made after it. */
+int call_stand(struct deputy *d) _must_check_;
+int call_conclude(struct deputy *d, int r) _must_check_; /* r: what became of its beginning */
 int call_refuse(struct shepherd *s, const uint8_t *body, size_t n) _must_check_; /* to be made again elsewhere */
 int call_give_back(struct deputy *d) _must_check_; /* answers a call that was not begun */
 int call_finish(struct deputy *d, int64_t ret) _must_check_; /* sends REPLY */
@@ -265,6 +290,16 @@ void call_continue_time(const struct deputy *d, struct user_regs_struct *regs);
 
 /* map.c: the deputy stands; it maps the file that its CALL names, and answers, or the process comes home */
 int deputy_map(struct deputy *d) _must_check_;
+
+/* view.c: files of /proc that tell of the process itself */
+bool view_concerns(struct deputy *d); /* its CALL is for one of them */
+int view_begin(struct deputy *d) _must_check_; /* that CALL; the deputy stands */
+int view_told(struct shepherd *s, const uint8_t *body, size_t n) _must_check_; /* VIEW_TELL */
+/* The process at home stands still, and leaves; it is whole at home again, and masked. */
+void view_leave_home(struct shepherd *s);
+void view_come_home(struct shepherd *s);
+/* The call has ended with ret. 1: it has opened what it may only have at home, and which is closed again. */
+int view_opened(struct deputy *d, int64_t ret) _must_check_;
 
 /* exec.c */
 bool exec_under_way(const struct shepherd *s); /* by the time that it is seen, the memory may be another program's */

@@ -13,7 +13,6 @@
 #include <sys/syscall.h>
 
 #include "../base/file.h"
-#include "../syscalls/path.h"
 #include "../wire/reasons.h"
 #include "pages.h"
 
@@ -269,6 +268,78 @@ static void check_threads(struct inspect *x, pid_t pid)
 		check_thread(x, pid, v[i], text);
 }
 
+/* Is it a file of this process? One of its threads may have been named by its id, as if it were a process. */
+static struct view own_view(const char *link, pid_t pid)
+{
+	struct view v = view_of(link);
+	char path[60];
+
+	if (v.kind != VIEW_RIGHT && v.pid != pid) {
+		(void)snprintf(path, sizeof(path), "/proc/%d/task/%" PRId64, pid, v.pid);
+		if (access(path, F_OK) < 0)
+			v.kind = VIEW_RIGHT;
+	}
+	return v;
+}
+
+static int read_text(const struct view *v, enum view_kind kind, char **ret)
+{
+	char path[80];
+
+	if (v->tid)
+		(void)snprintf(path, sizeof(path), "/proc/%" PRId64 "/task/%" PRId64 "/%s", v->pid, v->tid,
+			       view_name(kind));
+	else
+		(void)snprintf(path, sizeof(path), "/proc/%" PRId64 "/%s", v->pid, view_name(kind));
+	return file_read_all(path, VIEW_TEXT_MAX, ret, NULL);
+}
+
+int inspect_read_view(const struct view *v, bool traced, struct buf *out)
+{
+	bool figures = v->kind == VIEW_STAT || v->kind == VIEW_STATM || v->kind == VIEW_STATUS;
+	_cleanup_free_ char *text = NULL, *status = NULL;
+	int r = read_text(v, v->kind, &text);
+
+	if (r == 0 && figures)
+		r = read_text(v, VIEW_STATUS, &status);
+	if (r < 0)
+		return r;
+	return figures ? view_running(v->kind, text, status, traced, out) : buf_append(out, text, strlen(text));
+}
+
+/* How far it is read, the kernel does not say by a line but by a position, which means nothing elsewhere. */
+static bool reads_view(pid_t pid, const char *fd, const struct view *v)
+{
+	char path[300], info[512];
+	struct buf text;
+	uint64_t pos;
+	bool unread;
+
+	if (v->kind < VIEW_MAPS || v->kind > VIEW_STATUS)
+		return false;
+	(void)snprintf(path, sizeof(path), "/proc/%d/fdinfo/%s", pid, fd);
+	if (file_read_small(path, info, sizeof(info)) <= 0 || sscanf(info, "pos: %" SCNu64, &pos) != 1 || !pos)
+		return false;
+	buf_init(&text, 0);
+	unread = inspect_read_view(v, false, &text) == 0 && pos < text.len;
+	buf_release(&text);
+	return unread;
+}
+
+int inspect_view(pid_t pid, int fd, struct view *ret)
+{
+	char path[60], link[64];
+	ssize_t n;
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/fd/%d", pid, fd);
+	n = readlink(path, link, sizeof(link) - 1);
+	if (n < 0)
+		return errno == ENOENT ? -EBADF : -errno;
+	link[n] = '\0';
+	*ret = own_view(link, pid);
+	return 0;
+}
+
 /* Descriptors whose working is tied to the memory or the CPU of the process. */
 static int check_descriptors(struct inspect *x, pid_t pid)
 {
@@ -277,6 +348,7 @@ static int check_descriptors(struct inspect *x, pid_t pid)
 					  "anon_inode:kvm-vm",       "anon_inode:seccomp notify"};
 	_cleanup_closedir_ DIR *dir = NULL;
 	char path[300], target[64];
+	struct view v;
 	struct dirent *d;
 
 	(void)snprintf(path, sizeof(path), "/proc/%d/fd", pid);
@@ -289,9 +361,13 @@ static int check_descriptors(struct inspect *x, pid_t pid)
 		if (n <= 0)
 			continue;
 		target[n] = '\0';
-		/* It was opened while the process was here; read from afar it would show the deputy. */
-		if (strncmp(target, "/proc/", 6) == 0 && path_shows_process(target, pid))
+		v = own_view(target, pid);
+		x->views |= v.kind != VIEW_RIGHT;
+		/* It was opened while the process was here; from afar it would be the deputy's. */
+		if (v.kind == VIEW_HOME)
 			add(x, REASON_DESCRIPTOR, "its descriptor %s is %s, which shows its memory", d->d_name, target);
+		if (reads_view(pid, d->d_name, &v))
+			add(x, REASON_DESCRIPTOR, "it is just reading %s, its descriptor %s", target, d->d_name);
 		for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
 			if (strcmp(target, bad[i]) == 0)
 				add(x, REASON_DESCRIPTOR, "its descriptor %s is %s, which only works at home",

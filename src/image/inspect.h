@@ -8,6 +8,7 @@
 
 #include "image.h"
 #include "maps.h"
+#include "view.h"
 
 #define INSPECT_REASONS_MAX 24
 
@@ -28,6 +29,7 @@ struct inspect {
 	uint64_t personality;
 	struct image_mm mm; /* brk is only known to the page here: start of the heap's mapping end */
 	uint64_t dirty_bytes; /* estimate of what a move sends */
+	bool views; /* it has files of /proc open that tell of its memory or CPU time */
 };
 
 /* Reads everything about pid into *ret and its mappings, with flags, into *maps (both replaced). 0, -ESRCH, -EACCES.
@@ -41,6 +43,13 @@ int inspect_again(pid_t pid, struct inspect *x, struct err *e) _must_check_;
 int inspect_running(pid_t pid, struct inspect *ret, struct image_maps *maps, struct err *e) _must_check_;
 /* Signal masks and state letter only, from /proc/PID/status; cheap. */
 int inspect_signals(pid_t pid, struct inspect *ret) _must_check_;
+
+/* What descriptor fd of the process is, if it is a file of /proc that tells of the process itself; else VIEW_RIGHT. tid
+ * is 0 or one of its threads. -EACCES when nobody may look, -EBADF when there is no such descriptor. */
+int inspect_view(pid_t pid, int fd, struct view *ret) _must_check_;
+
+/* Appends the text of that file of a process at home that stands still, as it would read it itself. */
+int inspect_read_view(const struct view *v, bool traced, struct buf *out) _must_check_;
 
 /* Does a signal wait to be delivered to the process? sig 0: any that it does not block. False when it is gone. */
 bool inspect_pending(pid_t pid, int sig);

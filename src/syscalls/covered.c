@@ -135,7 +135,6 @@ static bool arg_covered(const struct cover *c, const struct seg *s, const struct
 	case ARG_STR:
 	case ARG_STR16:
 	case ARG_PATH:
-	case ARG_OPENPATH:
 		return string_covered(s, a);
 	case ARG_IOV_IN:
 		return iov_covered(c, s, sysc_arg_length(a, c->args), SEG_IN);

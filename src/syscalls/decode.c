@@ -148,7 +148,7 @@ static void put_memory(const struct decoder *d, const struct sysc_arg *a, const 
 	else if (a->show == SHOW_TIME && n == 16)
 		line_put(d->l, "{%lld, %lld}", (long long)seg_get64(p), (long long)seg_get64(p + 8));
 	else
-		line_bytes(d->l, p, n, a->kind <= ARG_OPENPATH);
+		line_bytes(d->l, p, n, a->kind <= ARG_PATH);
 }
 
 static const struct seg *segment_of(const struct decoder *d, unsigned arg)

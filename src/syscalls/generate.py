@@ -17,7 +17,7 @@ RESTART_WORDS = {"-": "", "S": "restarts", "H": "unless handled", "B": "restart 
 VALUES = ["int", "uint", "size", "off", "fd", "dirfd", "pid", "id", "sig", "mode", "hex", "addr", "clock", "oflags",
           "prot", "mapflags", "atflags", "whence", "family", "socktype", "msgflags", "accmode", "waitopts"]
 NARROW = {"int", "uint"}  # the kernel looks at 32 bits of such a length
-STRINGS = ["str", "str16", "path", "openpath"]
+STRINGS = ["str", "str16", "path"]
 NESTED = {"iovin": "IOV_IN", "iovout": "IOV_OUT", "msgin": "MSG_IN", "msgout": "MSG_OUT", "mmsgin": "MMSG_IN",
           "sigpack": "SIGPACK", "fdset": "FDSET", "caps": "CAPS", "strings": "STRINGS"}
 WITH_LENGTH = {"iovin", "iovout", "mmsgin", "fdset", "caps"}

@@ -7,7 +7,6 @@
 #include <errno.h>
 #include <string.h>
 
-#include "path.h"
 #include "segment.h"
 
 #define IOV_COUNT_MAX 1024
@@ -17,6 +16,7 @@
 #define NO_FIX UINT16_MAX
 #define FIX_MAX (2 * SEG_COUNT_MAX)
 #define PAGE 4096
+#define PATH_CAP 4096 /* the kernel's PATH_MAX, with the NUL */
 
 /* Offsets in struct msghdr of x86-64. */
 enum { MSG_NAME = 0, MSG_NAMELEN = 8, MSG_IOV = 16, MSG_IOVLEN = 24, MSG_CONTROL = 32, MSG_CONTROLLEN = 40 };
@@ -41,7 +41,6 @@ struct page { /* of the guest */
 struct builder {
 	const uint64_t *args;
 	const struct sysc_memory *mem;
-	const struct sysc_context *cx;
 	uint32_t sum;
 	unsigned n, nfix;
 	int of_arg[6]; /* segment of an argument, -1 */
@@ -132,8 +131,6 @@ static int plan_string(struct builder *b, const struct sysc_arg *a, uint8_t i)
 		return (int)n;
 	if ((size_t)n == cap && a->kind != ARG_STR16)
 		return -E2BIG;
-	if (a->kind == ARG_OPENPATH && path_shows_process(s, b->cx->pid))
-		return -EXDEV;
 	return plan(b, i, SEG_IN, b->args[i], (size_t)n == cap ? cap : (size_t)n + 1);
 }
 
@@ -393,7 +390,6 @@ static int plan_arg(struct builder *b, const struct sysc_arg *a, uint8_t i)
 	case ARG_STR:
 	case ARG_STR16:
 	case ARG_PATH:
-	case ARG_OPENPATH:
 		return plan_string(b, a, i);
 	case ARG_IOV_IN:
 		return plan_iov(b, i, v, sysc_arg_length(a, b->args), SEG_IN);
@@ -480,8 +476,7 @@ static int build(struct builder *b, const struct sysc_row *row, const struct sys
 	return r < 0 ? r : 0;
 }
 
-enum sysc_class sysc_request(unsigned nr, const uint64_t args[6], const struct sysc_memory *mem,
-			     const struct sysc_context *cx, struct buf *out)
+enum sysc_class sysc_request(unsigned nr, const uint64_t args[6], const struct sysc_memory *mem, struct buf *out)
 {
 	const struct sysc_row *row = sysc_row(nr);
 	const struct sysc_case *c;
@@ -498,7 +493,6 @@ enum sysc_class sysc_request(unsigned nr, const uint64_t args[6], const struct s
 		return cls;
 	b.args = args;
 	b.mem = mem;
-	b.cx = cx;
 	b.sum = 0;
 	b.n = 0;
 	b.nfix = 0;

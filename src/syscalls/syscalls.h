@@ -62,15 +62,10 @@ struct sysc_memory {
 	void *ctx;
 };
 
-struct sysc_context { /* what a decision may depend on besides the arguments */
-	int64_t pid; /* the guest's pid, equal to that at home: paths under /proc/self and /proc/<pid> come home */
-};
-
 /* Agent: what to do with this call. Returns the class that holds for these arguments: SYSC_FORWARD with the
  * segments appended to *out, or SYSC_HOME (also when an argument cannot be read: home will say -EFAULT itself),
  * SYSC_AGENT, SYSC_EXIT, SYSC_NOSYS, or SYSC_NATIVE (let the kernel of the host run it: seccomp CONTINUE). */
-enum sysc_class sysc_request(unsigned nr, const uint64_t args[6], const struct sysc_memory *mem,
-			     const struct sysc_context *cx, struct buf *out);
+enum sysc_class sysc_request(unsigned nr, const uint64_t args[6], const struct sysc_memory *mem, struct buf *out);
 
 /* Shepherd: bytes of scratch memory that these segments need; -EPROTO when they are malformed. */
 ssize_t sysc_scratch_size(const uint8_t *segments, size_t n);

@@ -16,7 +16,6 @@ enum arg_kind {
 	ARG_STR, /* NUL-terminated */
 	ARG_STR16, /* NUL-terminated, the kernel looks at 16 bytes at most */
 	ARG_PATH,
-	ARG_OPENPATH, /* a path that is opened: some files of /proc cannot be had from the deputy */
 	ARG_IN,
 	ARG_OUT,
 	ARG_INOUT,

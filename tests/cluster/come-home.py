@@ -67,9 +67,9 @@ def signals(y, argv, fault, send=True):
 
 
 def calls(y, fault):
-    """A guest that looks at its mappings all the time."""
-    want = promises.unmoved(['proc-maps'])
-    p = out(y, ['proc-maps'], fault)
+    """A guest that makes calls for home all the time."""
+    want = promises.unmoved(['pipe-vmsplice'])
+    p = out(y, ['pipe-vmsplice'], fault)
     try:
         home(y, p)
         got = p.finish(y.pump, 30)

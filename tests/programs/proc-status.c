@@ -16,7 +16,6 @@ static void round_(void)
 	sigset_t set;
 	int found = 0;
 
-	burn_ms(8); /* for those that would move it: it stays while it has the file open */
 	(void)sigemptyset(&set);
 	(void)sigaddset(&set, SIGUSR1);
 	must(sigprocmask(SIG_BLOCK, &set, NULL) == 0);

@@ -37,7 +37,6 @@ int guest_setup(void **state)
 		return -1;
 	g->bytes = calloc(1, GUEST_SIZE);
 	g->mem = (struct sysc_memory){guest_read, guest_write, g};
-	g->cx.pid = GUEST_PID;
 	*state = g;
 	return g->bytes ? 0 : -1;
 }
@@ -92,7 +91,7 @@ enum sysc_class class_of(struct guest *g, unsigned nr, const uint64_t args[6])
 	enum sysc_class cls;
 
 	buf_init(&out, 0);
-	cls = sysc_request(nr, args, &g->mem, &g->cx, &out);
+	cls = sysc_request(nr, args, &g->mem, &out);
 	if (cls != SYSC_FORWARD)
 		assert_int_equal(out.len, 0);
 	buf_release(&out);
@@ -111,7 +110,7 @@ long forward(struct guest *g, unsigned nr, const uint64_t args[6])
 	memcpy(a, args, sizeof(a));
 	buf_init(&req, 17u << 20);
 	buf_init(&ans, 17u << 20);
-	assert_int_equal(sysc_request(nr, a, &g->mem, &g->cx, &req), SYSC_FORWARD);
+	assert_int_equal(sysc_request(nr, a, &g->mem, &req), SYSC_FORWARD);
 	assert_int_equal(sysc_permitted(nr, a), 0);
 	assert_int_equal(sysc_covered(nr, a, buf_head(&req), req.len), 0);
 	size = sysc_scratch_size(buf_head(&req), req.len);

@@ -21,14 +21,12 @@
 
 #define GUEST_BASE 0x7e0000000000ULL
 #define GUEST_SIZE (1u << 20)
-#define GUEST_PID 4242
 
 struct guest {
 	uint8_t *bytes; /* GUEST_SIZE of them, at GUEST_BASE */
 	size_t used;
 	size_t read_only_below; /* offsets below cannot be written */
 	struct sysc_memory mem;
-	struct sysc_context cx;
 };
 
 int guest_setup(void **state); /* for cmocka: *state is a struct guest */

@@ -10,7 +10,6 @@
 #include <sys/uio.h>
 #include <time.h>
 
-#include "syscalls/path.h"
 #include "syscalls/table.h"
 
 static void every_number_has_a_row(void **state)
@@ -155,59 +154,6 @@ static void permissions(void **state)
 	assert_int_equal(sysc_row(SYS_epoll_wait)->restart, SYSC_RESTART_NONE);
 }
 
-static void paths(void **state)
-{
-	static const char *const home[] = {
-	    "/proc/self/maps",
-	    "/proc/self/mem",
-	    "/proc//self/./maps",
-	    "/proc/thread-self/stat",
-	    "/proc/77/smaps",
-	    "/proc/self",
-	    "/proc/77/task/77/maps",
-	    "//proc/self/status",
-	    "/proc/self/fd/3/maps",
-	    "/proc/self/root/etc",
-	    "/dev/mem",
-	    "/dev//kmem",
-	    "/tmp/../proc/self/maps",
-	    "/proc/1/../self/maps",
-	    "/proc/self/cmdline",
-	};
-	static const char *const away[] = {
-	    "/proc/self/fd/3", "/proc/self/fd",
-	    "/proc/77/fd/",    "/proc/self/mountinfo",
-	    "/proc/777/maps",  "/proc/7/maps",
-	    "/proc/cpuinfo",   "/proc/self/net/tcp",
-	    "/dev/null",       "/dev/memory",
-	    "/etc/passwd",     "",
-	    "proc/self/maps",  "/",
-	    "/procself/maps",  "/home/../etc/proc.conf",
-	    "/dev/shm/x",
-	};
-
-	(void)state;
-	for (unsigned i = 0; i < ARRAY_SIZE(home); i++) {
-		if (!path_shows_process(home[i], 77))
-			fail_msg("%s", home[i]);
-	}
-	for (unsigned i = 0; i < ARRAY_SIZE(away); i++) {
-		if (path_shows_process(away[i], 77))
-			fail_msg("%s", away[i]);
-	}
-}
-
-static void opening_own_maps_comes_home(void **state)
-{
-	struct guest *g = *state;
-	uint64_t maps = guest_str(g, "/proc/self/maps"), passwd = guest_str(g, "/etc/passwd");
-
-	assert_int_equal(CLASS_OF(g, SYS_openat, 0, maps, 0), SYSC_HOME);
-	assert_int_equal(CLASS_OF(g, SYS_open, maps, 0), SYSC_HOME);
-	assert_int_equal(CLASS_OF(g, SYS_stat, maps, guest_alloc(g, 144)), SYSC_FORWARD);
-	assert_int_equal(CLASS_OF(g, SYS_openat, 0, passwd, 0), SYSC_FORWARD);
-}
-
 /* A string up to the last byte of memory is read; one that goes on is not. */
 static void strings_at_the_end(void **state)
 {
@@ -230,7 +176,7 @@ static const char *decoded(struct guest *g, unsigned nr, const uint64_t args[6],
 	struct buf out;
 
 	buf_init(&out, 0);
-	(void)sysc_request(nr, args, &g->mem, &g->cx, &out);
+	(void)sysc_request(nr, args, &g->mem, &out);
 	sysc_decode(nr, args, buf_head(&out), out.len, ret, answer, answer_len, line, sizeof(line));
 	buf_release(&out);
 	return line;
@@ -299,8 +245,6 @@ int main(void)
 	    cmocka_unit_test(names_are_the_kernels),
 	    cmocka_unit_test_setup_teardown(classes, guest_setup, guest_teardown),
 	    cmocka_unit_test(permissions),
-	    cmocka_unit_test(paths),
-	    cmocka_unit_test_setup_teardown(opening_own_maps_comes_home, guest_setup, guest_teardown),
 	    cmocka_unit_test_setup_teardown(strings_at_the_end, guest_setup, guest_teardown),
 	    cmocka_unit_test_setup_teardown(decoding, guest_setup, guest_teardown),
 	};
