@@ -62,6 +62,7 @@ struct guest_thread {
 	struct tracee t;
 	struct image_thread *image; /* tid: at home, and in the guest's pid namespace; owned by the agent's list */
 	struct agent_call call;
+	int nice; /* as home says */
 	uint64_t makes_tid_address; /* set_tid_address(2) of the thread that it makes */
 	int64_t birth_due; /* home has made this thread or process; it waits for its turn to do so here */
 	pid_t makes; /* it is about to make this thread, which home has already; 0 = none */

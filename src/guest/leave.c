@@ -297,7 +297,7 @@ static int go_on(struct agent *a)
 	for (size_t i = 0; r == 0 && i < a->threads_n; i++) {
 		struct tracee *t = &a->threads[i]->t;
 
-		prompt_restore(t->pid, &(struct prompt_saved){.nice = 0, .raised = 1});
+		prompt_restore(t->pid, &(struct prompt_saved){.nice = a->threads[i]->nice, .raised = 1});
 		if (a->threads[i]->trap.asked) {
 			r = trap_ask_again(a->threads[i]);
 			continue;

@@ -9,6 +9,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "../base/clock.h"
 #include "../base/fault.h"
@@ -17,6 +18,7 @@
 #include "../wire/reasons.h"
 
 #define HANDSHAKE_NS (10 * NSEC_PER_SEC)
+#define NICE_MAX 19
 #define SEND_NS (30 * NSEC_PER_SEC)
 #define SILENCE_NS (20 * NSEC_PER_SEC) /* home sends LINK_PING each second */
 #define FROZEN_SILENCE_NS (180 * NSEC_PER_SEC) /* but not while it passes an image on */
@@ -117,6 +119,24 @@ static int pong(struct agent *a, const uint8_t *body, size_t n)
 	return r < 0 ? r : agent_send(a);
 }
 
+/* A thread that has ended meanwhile is no matter; nor one that stands, which gets it when it goes on. */
+static int set_nice(struct agent *a, const uint8_t *body, size_t n)
+{
+	struct guest_thread *g;
+	struct wire_nice m;
+	int r = wire_nice_decode(&m, body, n);
+
+	if (r < 0 || m.nice > NICE_MAX)
+		return -EPROTO;
+	g = thread_of_tid(a, m.tid);
+	if (!g)
+		return 0;
+	g->nice = m.nice;
+	if (a->state == AGENT_RUNNING && !a->freeze_wanted)
+		(void)setpriority(PRIO_PROCESS, (id_t)g->t.pid, g->nice);
+	return 0;
+}
+
 static int hello(struct agent *a, const uint8_t *body, size_t n)
 {
 	struct wire_link_hello m;
@@ -190,6 +210,8 @@ static int frame(struct agent *a, const struct wire_header *h, const uint8_t *bo
 		return a->state == AGENT_RUNNING ? signal_arrives(a, body, n) : -EPROTO;
 	case WIRE_MAPPED:
 		return agent_mapped(a, body, n);
+	case WIRE_NICE:
+		return a->state >= AGENT_RUNNING ? set_nice(a, body, n) : -EPROTO;
 	case WIRE_VIEW_ASK:
 		return a->state >= AGENT_RUNNING ? agent_view(a, body, n) : -EPROTO;
 	case WIRE_FORKED:

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <time.h>
 
 #include "../base/clock.h"
@@ -243,6 +244,24 @@ static void on_link(void *arg, int fd, uint32_t events)
 	shepherd_pump(arg);
 }
 
+/* A host owes its guests no more than its own users, so that a negative value is none. While we drive a deputy by
+ * steps, its value is ours. */
+static void tell_nice(struct shepherd *s)
+{
+	for (size_t i = 0; i < s->threads_n; i++) {
+		struct deputy *d = s->threads[i];
+		int nice = getpriority(PRIO_PROCESS, (id_t)d->t.pid);
+
+		nice = nice < 0 ? 0 : nice; /* also when it has just ended */
+		if (nice == d->nice_told || d->prompt.raised || d->unborn)
+			continue;
+		d->nice_told = nice;
+		if (wire_nice_encode(&(struct wire_nice){.tid = d->t.pid, .nice = (uint8_t)nice}, link_out(s->link)) <
+		    0)
+			deputy_lost(s, "out of memory");
+	}
+}
+
 static void on_second(void *arg)
 {
 	struct shepherd *s = arg;
@@ -253,6 +272,7 @@ static void on_second(void *arg)
 	shepherd_clocks(&m.home_mono_ns, &m.home_real_ns, &m.home_boot_ns);
 	if (wire_link_ping_encode(&m, link_out(s->link)) < 0)
 		deputy_lost(s, "out of memory");
+	tell_nice(s);
 	(void)!shepherd_send(s);
 	if (s->status_due)
 		shepherd_say_status(s);

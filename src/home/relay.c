@@ -97,8 +97,10 @@ int shepherd_go_on(struct shepherd *s, const struct wire_helper_move *order, str
 
 		loop_remove(s->link_watch);
 		s->link = take_ptr(to);
-		for (size_t i = 0; i < s->threads_n; i++)
+		for (size_t i = 0; i < s->threads_n; i++) {
 			s->threads[i]->signals_given = 0;
+			s->threads[i]->nice_told = -1;
+		}
 		shepherd_kill_guest(from);
 		link_free(from);
 		shepherd_note_host(s, order);

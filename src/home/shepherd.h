@@ -83,6 +83,7 @@ struct deputy {
 		bool in_scratch;
 	} restart;
 
+	int nice_told; /* to the present host; -1: nothing */
 	bool unborn; /* not on the host yet: all signals are blocked */
 	uint64_t signals_given; /* handed over to its thread on the present host */
 	uint64_t signals_ignored; /* that came although nobody wants them: untraced, it would not have been woken */

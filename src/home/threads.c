@@ -29,6 +29,7 @@ struct deputy *threads_add(struct shepherd *s, pid_t tid)
 		return NULL;
 	}
 	d->s = s;
+	d->nice_told = -1;
 	d->image->tid = tid;
 	tracee_init(&d->t, tid);
 	buf_init(&d->segments, 0);
