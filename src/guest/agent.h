@@ -300,6 +300,9 @@ int64_t agent_native_code(int64_t code);
  * of the call that it is in, 0: none. */
 int agent_interrupted(struct guest_thread *g, struct user_regs_struct *ret, int64_t *code) _must_check_;
 
+/* stops.c */
+int agent_halt(struct agent *a, const uint8_t *body, size_t n) _must_check_; /* HALT */
+
 /* link.c */
 int agent_link_start(struct agent *a, int fd, struct err *e) _must_check_; /* fd is consumed */
 /* Takes what the link has; with want_page, returns 1 as soon as a PAGE_REPLY was installed. */

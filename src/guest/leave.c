@@ -298,6 +298,8 @@ static int go_on(struct agent *a)
 		struct tracee *t = &a->threads[i]->t;
 
 		prompt_restore(t->pid, &(struct prompt_saved){.nice = a->threads[i]->nice, .raised = 1});
+		if (a->b.head.stopped)
+			continue;
 		if (a->threads[i]->trap.asked) {
 			r = trap_ask_again(a->threads[i]);
 			continue;
@@ -352,7 +354,7 @@ void agent_stands(struct guest_thread *g)
 	char text[100];
 	int asked = 0;
 
-	if (!a->freeze_wanted && (g->t.stop == TRACEE_SIGNAL || g->t.stop == TRACEE_STEP))
+	if (!a->freeze_wanted && !a->b.head.stopped && (g->t.stop == TRACEE_SIGNAL || g->t.stop == TRACEE_STEP))
 		asked = trap_ask(g);
 	if (asked < 0)
 		agent_end(a, 1, "guest %d cannot be asked why it has failed: %s", a->home_pid, strerror(-asked));
@@ -360,6 +362,8 @@ void agent_stands(struct guest_thread *g)
 		agent_thread_stopped(g);
 	} else if (a->freeze_wanted) {
 		give_image_if_still(a);
+	} else if (a->b.head.stopped) {
+		return; /* a fault, too, comes after SIGCONT */
 	} else if (asked) {
 		return; /* SIGNAL follows, or FREEZE */
 	} else if (g->t.stop == TRACEE_SIGNAL || g->t.stop == TRACEE_STEP) {

@@ -178,7 +178,9 @@ static int take_deferred(struct agent *a)
 			return -ENOMEM;
 		memcpy(body, buf_head(&a->deferred) + sizeof(h), h.length);
 		buf_consume(&a->deferred, sizeof(h) + h.length);
-		r = h.type == WIRE_REPLY ? agent_reply(a, body, h.length) : signal_arrives(a, body, h.length);
+		r = h.type == WIRE_REPLY  ? agent_reply(a, body, h.length)
+		    : h.type == WIRE_HALT ? agent_halt(a, body, h.length)
+					  : signal_arrives(a, body, h.length);
 		if (r < 0)
 			return r;
 	}
@@ -190,7 +192,7 @@ static int frame(struct agent *a, const struct wire_header *h, const uint8_t *bo
 	size_t n = h->length;
 
 	/* What it is for is in use. */
-	if (a->fetching && (h->type == WIRE_REPLY || h->type == WIRE_SIGNAL))
+	if (a->fetching && (h->type == WIRE_REPLY || h->type == WIRE_SIGNAL || h->type == WIRE_HALT))
 		return defer(a, h, body);
 	switch (h->type) {
 	case WIRE_LINK_HELLO:
@@ -208,6 +210,8 @@ static int frame(struct agent *a, const struct wire_header *h, const uint8_t *bo
 		return agent_reply(a, body, n);
 	case WIRE_SIGNAL:
 		return a->state == AGENT_RUNNING ? signal_arrives(a, body, n) : -EPROTO;
+	case WIRE_HALT:
+		return agent_halt(a, body, n);
 	case WIRE_MAPPED:
 		return agent_mapped(a, body, n);
 	case WIRE_NICE:

@@ -94,8 +94,12 @@ static int say_prepared(struct agent *a, const struct err *e)
 
 void agent_say_status(struct agent *a)
 {
-	struct wire_helper_status m = {
-	    .pid = a->home_pid, .host = wire_str(a->host), .state = HELPER_AWAY, .calls = a->seq, .treat = a->treat};
+	struct wire_helper_status m = {.pid = a->home_pid,
+				       .host = wire_str(a->host),
+				       .state = HELPER_AWAY,
+				       .calls = a->seq,
+				       .treat = a->treat,
+				       .stopped = a->b.head.stopped};
 	struct proc_stat st;
 	struct buf b;
 

@@ -161,7 +161,7 @@ static int run_thread(struct guest_thread *g)
 	r = tracee_set_regs(&g->t, &regs);
 	/* The child was as prompt as the agent while it was built. */
 	prompt_restore(g->t.pid, &(struct prompt_saved){.nice = g->nice, .raised = 1});
-	/* A process that is stopped by job control is kept; SIGCONT at home takes it back there. */
+	/* A process that is stopped by job control is kept until home says that it goes on. */
 	return r == 0 && !g->a->b.head.stopped ? tracee_resume(&g->t, TRACEE_CONT, 0) : r;
 }
 

@@ -295,10 +295,11 @@ int thread_born(struct guest_thread *g)
 		r = wire_thread_born_encode(&(struct wire_thread_born){.tid = tid}, link_out(a->link));
 	if (r == 0)
 		r = agent_send(a);
-	/* While home waits for the image the new thread keeps still, and its maker is to stop again: this stop has used
-	 * up the interrupt. */
+	/* While home waits for the image, or job control stops it, the new thread keeps still, and its maker is to stop
+	 * again: this stop has used up the interrupt. */
 	if (r == 0)
-		r = a->freeze_wanted ? tracee_interrupt(&g->t) : tracee_resume(&n->t, TRACEE_CONT, 0);
+		r = a->freeze_wanted || a->b.head.stopped ? tracee_interrupt(&g->t)
+							  : tracee_resume(&n->t, TRACEE_CONT, 0);
 	if (r == 0)
 		r = tracee_resume(&g->t, TRACEE_CONT, 0);
 	return r < 0 ? r : birth_end(a);

@@ -357,7 +357,11 @@ int call_stand(struct deputy *d)
 
 	if (r == 0 && d->signals_given != d->call.m.signals)
 		r = signals_let_in(d); /* and with it the others that wait */
-	if (r < 0 || (!d->signal_held && d->signals_given == d->call.m.signals))
+	if (r == 0 && !d->signal_held)
+		r = stops_wait(d);
+	if (r > 0)
+		d->call.refused = true; /* until SIGCONT */
+	if (r != 0 || (!d->signal_held && d->signals_given == d->call.m.signals))
 		return r;
 	if (d->signal_held) { /* it comes home first */
 		d->call.refused = true;
@@ -366,6 +370,40 @@ int call_stand(struct deputy *d)
 	}
 	r = call_answer(d, -ERESTARTNOINTR_);
 	return r < 0 ? r : deputy_idle(d) < 0 ? -EIO : 1;
+}
+
+int call_conclude(struct deputy *d, int r)
+{
+	if (r <= 0)
+		return r;
+	/* Refused, it waits for SIGCONT, for home, or for the next try; where its deputy stands is no news. */
+	if (!d->call.refused)
+		deputy_look(d);
+	else if (shepherd_home_now(d->s))
+		shepherd_come_home(d->s, REASON_SIGNAL);
+	return 0;
+}
+
+static int make(struct deputy *d)
+{
+	const struct wire_call *m = &d->call.m;
+	struct shepherd *s = d->s;
+	int r;
+
+	if (m->nr == SYS_exit && s->threads_n > 1 && d == s->threads[0])
+		return -EPROTO;
+	r = call_stand(d);
+	if (r == 0 && m->nr == SYS_clone)
+		r = makes_thread(m) ? thread_create(d) : fork_process(d);
+	else if (r == 0 && m->nr == SYS_exit && s->threads_n > 1)
+		r = thread_exit(d, (int64_t)m->args[0]);
+	else if (r == 0 && m->nr == SYS_rt_sigreturn)
+		r = signals_return(d);
+	else if (r == 0 && m->nr == SYS_mmap)
+		r = deputy_map(d);
+	else if (r == 0)
+		r = view_concerns(d) ? view_begin(d) : call_start(d);
+	return call_conclude(d, r);
 }
 
 int call_begin(struct shepherd *s, const uint8_t *body, size_t n)
@@ -377,7 +415,7 @@ int call_begin(struct shepherd *s, const uint8_t *body, size_t n)
 	if (r < 0)
 		return r;
 	d = threads_find(s, (pid_t)m.tid);
-	if (!d || (d->state != DEPUTY_IDLE && d->state != DEPUTY_PARKED && d->state != DEPUTY_HELD))
+	if (!d || d->state == DEPUTY_NONE || d->state == DEPUTY_BUSY || d->call.refused)
 		return -EPROTO;
 	/* The body is the link's, and gone with its next frame. */
 	buf_clear(&d->segments);
@@ -393,32 +431,14 @@ int call_begin(struct shepherd *s, const uint8_t *body, size_t n)
 	count(d);
 	if (m.nr == SYS_rt_sigaction)
 		signals_forget_action(s, m.args[0]);
-	if (m.nr == SYS_exit && s->threads_n > 1 && d == s->threads[0])
-		return -EPROTO;
-	r = call_stand(d);
-	if (r == 0 && m.nr == SYS_clone)
-		r = makes_thread(&m) ? thread_create(d) : fork_process(d);
-	else if (r == 0 && m.nr == SYS_exit && s->threads_n > 1)
-		r = thread_exit(d, (int64_t)m.args[0]);
-	else if (r == 0 && m.nr == SYS_rt_sigreturn)
-		r = signals_return(d);
-	else if (r == 0 && m.nr == SYS_mmap)
-		r = deputy_map(d);
-	else if (r == 0)
-		r = view_concerns(d) ? view_begin(d) : call_start(d);
-	return call_conclude(d, r);
+	return make(d);
 }
 
-int call_conclude(struct deputy *d, int r)
+int call_at_last(struct deputy *d)
 {
-	if (r <= 0)
-		return r;
-	/* Refused, it waits for home, or for the next try; where its deputy stands is no news. */
-	if (!d->call.refused)
-		deputy_look(d);
-	else if (shepherd_home_now(d->s))
-		shepherd_come_home(d->s, REASON_SIGNAL);
-	return 0;
+	d->call.refused = false;
+	d->state = DEPUTY_PARKED;
+	return make(d);
 }
 
 int call_give_back(struct deputy *d)
@@ -495,7 +515,12 @@ int call_finish(struct deputy *d, int64_t ret)
 		ret = -ERESTARTNOINTR_;
 	if (!image_is_restart(ret))
 		d->timed.end_ns = 0;
-	if (may_let_signal_in(d, ret)) {
+	/* Those that come to a stopped process wait for SIGCONT. */
+	if (d->t.group_stop) {
+		r = stops_tell(s);
+		if (r < 0)
+			return r;
+	} else if (may_let_signal_in(d, ret)) {
 		d->call.done = true;
 		d->call.result = ret;
 		if (s->moving)

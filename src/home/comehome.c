@@ -58,18 +58,6 @@ void shepherd_drain_image(struct shepherd *s)
 	} while (h.type != WIRE_IMAGE_END);
 }
 
-static bool is_stop(int sig)
-{
-	return sig == SIGSTOP || sig == SIGTSTP || sig == SIGTTIN || sig == SIGTTOU;
-}
-
-/* Generating a stop signal throws away a SIGCONT that waits, kernel/signal.c prepare_signal(). A SIGCONT that came
- * after the stop signal was held has undone it: then there is nothing to deliver. */
-static bool undone(struct deputy *d)
-{
-	return is_stop(d->held.si_signo) && inspect_pending(d->t.pid, SIGCONT);
-}
-
 /* Queued anew, with everything that its siginfo says: only the process itself may do that (a sender's si_code may not
  * be forged by others, rt_tgsigqueueinfo(2)). It stays blocked until the process goes on. */
 static int queue_anew(struct deputy *d, const siginfo_t *info, bool without_handler)
@@ -96,12 +84,12 @@ static int queue_anew(struct deputy *d, const siginfo_t *info, bool without_hand
 	return r;
 }
 
-/* What has no handler that could begin at once. SIGSTOP cannot be blocked: it is sent last, by stop_again(). */
+/* What has no handler that could begin at once. */
 static int requeue_signal(struct deputy *d, struct err *e)
 {
 	int r;
 
-	if (!d->signal_held || d->requeued || d->held.si_signo == SIGSTOP || undone(d))
+	if (!d->signal_held || d->requeued)
 		return 0;
 	r = queue_anew(d, &d->held, false);
 	d->requeued = r == 0;
@@ -129,17 +117,6 @@ static int fault_for_stack(struct deputy *d, struct err *e)
 		d->t.saved_mask &= ~bit;
 	d->no_stack = 0;
 	return 0;
-}
-
-/* Inside get_signal(), so that the process stops before it makes a step. */
-static void stop_again(struct shepherd *s)
-{
-	for (size_t i = 0; i < s->threads_n; i++) {
-		struct deputy *d = s->threads[i];
-
-		if (d->signal_held && d->held.si_signo == SIGSTOP && !undone(d))
-			(void)kill(s->pid, SIGSTOP);
-	}
 }
 
 /* A call that sleeps in the kernel's restart block with its buffers in our scratch memory, which is now gone. */
@@ -231,8 +208,6 @@ static int let_go(struct shepherd *s, struct builder *b)
 	for (size_t i = 0; r == 0 && i < s->threads_n; i++)
 		r = tracee_settle(&s->threads[i]->t, &image_threads_find(&b->threads, s->threads[i]->t.pid)->regs,
 				  deadline);
-	if (r == 0)
-		stop_again(s);
 	for (size_t i = 0; r == 0 && i < s->threads_n; i++)
 		r = tracee_leave(&s->threads[i]->t, &image_threads_find(&b->threads, s->threads[i]->t.pid)->regs,
 				 deadline);

@@ -108,37 +108,6 @@ int deputy_idle_all(struct shepherd *s)
 	return r;
 }
 
-/* A process that was stopped by job control remains so; the shepherd hears of SIGCONT. */
-static int listen(struct deputy *d)
-{
-	struct shepherd *s = d->s;
-	int r;
-
-	while (d->t.stop != TRACEE_GROUP) {
-		r = tracee_interrupt(&d->t);
-		if (r == 0)
-			r = tracee_resume(&d->t, TRACEE_CONT, 0);
-		if (r == 0)
-			r = tracee_wait(&d->t, clock_mono_ns() + STEP_NS);
-		if (r < 0)
-			return r;
-		if (d->t.stop == TRACEE_ENDED)
-			return -ESRCH;
-		if (d->t.stop == TRACEE_EVENT) {
-			/* SIGCONT has come meanwhile. */
-			s->want_home = true;
-			s->home_reason = REASON_SIGNAL;
-			d->state = DEPUTY_HELD;
-			return tracee_unmask(&d->t);
-		}
-	}
-	r = tracee_unmask(&d->t);
-	if (r == 0)
-		r = tracee_resume(&d->t, TRACEE_LISTEN, 0);
-	d->state = DEPUTY_STOPPED;
-	return r;
-}
-
 struct user_regs_struct deputy_asleep(const struct deputy *d)
 {
 	struct user_regs_struct regs = d->idle_regs;
@@ -158,8 +127,9 @@ int deputy_idle(struct deputy *d)
 		d->state = DEPUTY_HELD;
 		return 0;
 	}
-	if (d->s->head.stopped)
-		return listen(d);
+	r = stops_wait(d);
+	if (r != 0)
+		return r < 0 ? r : 0;
 	r = tracee_set_regs(&d->t, &regs);
 	if (r == 0 && !d->unborn)
 		r = tracee_unmask(&d->t);
@@ -219,7 +189,7 @@ static bool bit(uint64_t mask, int sig)
 	return (mask >> (sig - 1)) & 1;
 }
 
-enum verdict { IGNORED, FATAL, HANDLED, MATTERS };
+enum verdict { IGNORED, FATAL, STOPS, HANDLED, MATTERS };
 
 /* What the kernel would do with the signal: signal(7). */
 static enum verdict judge(struct deputy *d, int sig)
@@ -244,7 +214,7 @@ static enum verdict judge(struct deputy *d, int sig)
 	case SIGTSTP:
 	case SIGTTIN:
 	case SIGTTOU:
-		return MATTERS;
+		return STOPS;
 	case SIGQUIT:
 	case SIGILL:
 	case SIGTRAP:
@@ -292,8 +262,8 @@ static enum arrival signal_arrived(struct deputy *d)
 	enum verdict v = judge(d, d->t.sig);
 	int r = 0;
 
-	if (v == IGNORED || v == FATAL) {
-		d->call.signal_ignored = d->state == DEPUTY_BUSY;
+	if (v == IGNORED || v == FATAL || v == STOPS) {
+		d->call.signal_ignored = d->state == DEPUTY_BUSY && v != STOPS;
 		d->signals_ignored += v == IGNORED;
 		r = tracee_resume(&d->t, d->state == DEPUTY_BUSY ? TRACEE_TO_SYSCALL : TRACEE_CONT, d->t.sig);
 	} else {
@@ -380,6 +350,27 @@ static void at_exit(struct deputy *d)
 		deputy_lost(s, "the result cannot be sent");
 }
 
+/* Job control stops it or lets it go on, or an interrupt of ours has come late. */
+static void at_event(struct deputy *d)
+{
+	bool stopped = d->t.stop == TRACEE_GROUP;
+	int r;
+
+	if (d->state == DEPUTY_STOPPED && !stopped) {
+		r = stops_ended(d);
+	} else {
+		r = stops_tell(d->s);
+		if (r == 0 && d->state == DEPUTY_BUSY)
+			r = tracee_resume(&d->t, stopped ? TRACEE_LISTEN : TRACEE_TO_SYSCALL, 0);
+		else if (r == 0 && stopped)
+			r = deputy_idle(d);
+		else if (r == 0)
+			r = tracee_resume(&d->t, TRACEE_CONT, 0);
+	}
+	if (r < 0 && r != -ESRCH)
+		deputy_lost(d->s, "the deputy cannot be resumed");
+}
+
 void deputy_look(struct deputy *d)
 {
 	struct shepherd *s = d->s;
@@ -409,13 +400,8 @@ void deputy_look(struct deputy *d)
 		}
 		break;
 	case TRACEE_EVENT:
-		if (d->state == DEPUTY_STOPPED)
-			shepherd_come_home(s, REASON_SIGNAL);
-		else
-			(void)!tracee_resume(&d->t, d->state == DEPUTY_BUSY ? TRACEE_TO_SYSCALL : TRACEE_CONT, 0);
-		break;
 	case TRACEE_GROUP:
-		(void)!tracee_resume(&d->t, TRACEE_LISTEN, 0);
+		at_event(d);
 		break;
 	default:
 		break;
@@ -458,6 +444,10 @@ int deputy_stop(struct deputy *d)
 			process_ended(d->s);
 		if (d->t.stop == TRACEE_SIGNAL)
 			(void)signal_arrived(d);
+		else if (d->t.stop == TRACEE_EVENT || d->t.stop == TRACEE_GROUP)
+			r = stops_tell(d->s);
+		if (r < 0)
+			return r;
 	}
 	return 0;
 }
@@ -477,9 +467,9 @@ int deputy_settle(struct deputy *d, int64_t *ret, struct err *e)
 	uint64_t deadline = clock_mono_ns() + SETTLE_NS;
 	int r = 0;
 
-	/* Held at a signal, the result is known. The signal for which the call has left the kernel may come only now.
-	 */
-	while (!d->call.done && d->t.stop != TRACEE_EXIT) {
+	/* Held at a signal, the result is known; stopped by job control, that it is to go on. The signal for which the
+	 * call has left the kernel may come only now. */
+	while (!d->call.done && d->t.stop != TRACEE_EXIT && d->t.stop != TRACEE_GROUP) {
 		if (d->t.stop == TRACEE_SIGNAL) {
 			(void)signal_arrived(d);
 		} else if (d->t.stop == TRACEE_RUNNING) {

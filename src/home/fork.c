@@ -143,6 +143,7 @@ static void forget_maker(struct shepherd *s)
 	s->moving = s->want_home = s->lets_signal_in = s->trace = s->status_due = false;
 	s->last_home_reason = 0;
 	s->head.used = (struct image_cpu){0};
+	s->head.stopped = false;
 }
 
 /* All that we know of the process is right for its child, too, but for what is a process's own. */

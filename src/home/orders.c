@@ -66,6 +66,7 @@ void shepherd_say_status(struct shepherd *s)
 	struct wire_helper_status m = {.pid = s->pid,
 				       .host = wire_str(s->host),
 				       .state = s->host[0] ? HELPER_AWAY : HELPER_HOME,
+				       .stopped = s->host[0] && s->head.stopped,
 				       .cpu_us = s->cpu_us,
 				       .cpu_sys_us = s->cpu_sys_us,
 				       .rss = s->rss,

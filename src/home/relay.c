@@ -104,6 +104,8 @@ int shepherd_go_on(struct shepherd *s, const struct wire_helper_move *order, str
 		shepherd_kill_guest(from);
 		link_free(from);
 		shepherd_note_host(s, order);
+		if (stops_tell_again(s) < 0)
+			deputy_lost(s, "out of memory");
 		/* What the first host wished for is done; what the guest itself needs it will ask for again. */
 		if (s->again.timer && !threads_signal_held(s))
 			s->want_home = false;

@@ -29,7 +29,7 @@ enum deputy_state {
 	DEPUTY_IDLE, /* sleeps in pause() */
 	DEPUTY_PARKED, /* held at the end of a call, because the next may follow at once */
 	DEPUTY_BUSY, /* in a call of the guest */
-	DEPUTY_STOPPED, /* stopped by job control; its guest does not run */
+	DEPUTY_STOPPED, /* stopped by job control: stops.c */
 	DEPUTY_HELD, /* held at a signal that has to be delivered at home */
 	DEPUTY_STATE__MAX
 };
@@ -56,7 +56,7 @@ struct deputy {
 		bool in_place; /* its buffers are at the guest's own addresses */
 		bool resumed; /* is restart_syscall() in truth */
 		bool not_entered; /* a signal was first: nothing was written */
-		bool refused; /* was not begun; to be told once FREEZE is on its way */
+		bool refused; /* was not begun; to be told once FREEZE is on its way, or begun at SIGCONT */
 		bool signal_ignored; /* a signal came that nobody wanted */
 		bool done; /* the kernel has answered it with `result`, which may be a restart code */
 		int64_t result;
@@ -84,6 +84,7 @@ struct deputy {
 	} restart;
 
 	int nice_told; /* to the present host; -1: nothing */
+	bool goes_on; /* SIGCONT has come, and it takes the signals that have waited */
 	bool unborn; /* not on the host yet: all signals are blocked */
 	uint64_t signals_given; /* handed over to its thread on the present host */
 	uint64_t signals_ignored; /* that came although nobody wants them: untraced, it would not have been woken */
@@ -134,7 +135,7 @@ struct shepherd {
 	struct inspect facts;
 	struct image_maps
 	    maps; /* at the last departure, or when the guest last mapped a file; numbers of files hold for life */
-	struct image_head head; /* at the last departure */
+	struct image_head head; /* at the last departure; `stopped`: as the host was told last */
 
 	char home[65], host[65]; /* host "" = at home; else the threads are deputies */
 	char address[65]; /* of the host, where its daemon listens */
@@ -250,6 +251,16 @@ void deputy_lost_for(struct shepherd *s, unsigned reason, const char *why) __att
 /* Ends the call under way by interrupting it; *ret is its result or its restart code. */
 int deputy_settle(struct deputy *d, int64_t *ret, struct err *e) _must_check_;
 
+/* stops.c */
+/* What the deputies' stops have said of job control is told to the host, if it is news. */
+int stops_tell(struct shepherd *s) _must_check_;
+/* The host has the process by an image, which may be older than the last stop or SIGCONT. */
+int stops_tell_again(struct shepherd *s) _must_check_;
+/* From any stop: the process may be stopped by job control. 1: it is, and the deputy waits for its continuation, with
+ * its own mask; 0: it is not, and the deputy stands. */
+int stops_wait(struct deputy *d) _must_check_;
+int stops_ended(struct deputy *d) _must_check_; /* it has waited, and stands: SIGCONT has come */
+
 /* signals.c */
 bool signals_may_hand_over(const struct deputy *d); /* the guest runs, and is to go on doing so */
 /* The deputy stands before a signal that has a handler, and facts tell its masks: 0 handed over, it stands with the
@@ -280,6 +291,7 @@ int call_start(struct deputy *d) _must_check_;
 int call_stand(struct deputy *d) _must_check_;
 int call_conclude(struct deputy *d, int r) _must_check_; /* r: what became of its beginning */
 int call_refuse(struct shepherd *s, const uint8_t *body, size_t n) _must_check_; /* to be made again elsewhere */
+int call_at_last(struct deputy *d) _must_check_; /* begins the one that came while the process was stopped */
 int call_give_back(struct deputy *d) _must_check_; /* answers a call that was not begun */
 int call_finish(struct deputy *d, int64_t ret) _must_check_; /* sends REPLY */
 int call_answer(struct deputy *d, int64_t ret) _must_check_; /* a REPLY without memory */

@@ -93,7 +93,7 @@ bool signals_may_hand_over(const struct deputy *d)
 {
 	const struct shepherd *s = d->s;
 
-	return !s->moving && !s->head.stopped && !shepherd_home_now(s) && !threads_signal_held(s);
+	return !s->moving && !shepherd_home_now(s) && !threads_signal_held(s);
 }
 
 /* How the handler begins, and the mask that it has. What the kernel does with SA_RESETHAND is done. 1: a frame that
@@ -201,7 +201,7 @@ int signals_let_in(struct deputy *d)
 	enum deputy_state state = d->state;
 	int r = tracee_unmask(&d->t);
 
-	while (r == 0 && !d->signal_held && inspect_pending(d->t.pid, 0)) {
+	while (r == 0 && !d->signal_held && !d->t.group_stop && inspect_pending(d->t.pid, 0)) {
 		r = deputy_idle(d);
 		if (r == 0)
 			r = tracee_wait(&d->t, clock_mono_ns() + COME_NS);

@@ -64,8 +64,9 @@ int trap_arrives(struct shepherd *s, const uint8_t *body, size_t n)
 	memcpy(&info, m.info.data, sizeof(info));
 	if (!is_fault(&info))
 		return -EPROTO;
-	if (s->moving || !signals_may_hand_over(d))
-		return 0; /* FREEZE is on its way, or follows */
+	/* FREEZE is on its way, or follows; or HALT, and we are asked again after SIGCONT. */
+	if (s->moving || s->head.stopped || d->t.group_stop || !signals_may_hand_over(d))
+		return 0;
 	r = deputy_stop(d);
 	/* One that came before it: the instruction is made again after that handler. */
 	if (r == 0 && m.signals == d->signals_given && !d->signal_held)

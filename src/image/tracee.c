@@ -97,6 +97,7 @@ static void classify(struct tracee *t, int status)
 	if (status >> 16 == PTRACE_EVENT_STOP) {
 		t->stop = sig == SIGTRAP ? TRACEE_EVENT : TRACEE_GROUP;
 		t->sig = sig == SIGTRAP ? 0 : sig;
+		t->group_stop = t->stop == TRACEE_GROUP;
 	} else if (sig == (SIGTRAP | 0x80)) {
 		t->entered = !t->entered;
 		t->stop = t->entered ? TRACEE_ENTER : TRACEE_EXIT;

@@ -43,6 +43,7 @@ struct tracee {
 	uint64_t saved_mask;
 	bool newborn; /* its first stop may have been told already, together with its maker's */
 	bool exitkill; /* as tracee_exitkill() has set it */
+	bool group_stop; /* its process was stopped by job control when it last came to TRACEE_EVENT or TRACEE_GROUP */
 	void (*meanwhile)(void *arg); /* called all the time while it is waited for; NULL: nothing to do */
 	void *meanwhile_arg;
 	bool stop_again; /* a SIGSTOP came meanwhile, which nothing blocks; it is sent again when the mask is given back

@@ -373,6 +373,7 @@ static void on_status(struct helper *h, const struct wire_helper_status *m)
 	h->bytes_in = m->bytes_in;
 	h->bytes_out = m->bytes_out;
 	h->state = m->state;
+	h->stopped = m->stopped;
 	if (h->kind == HELPER_AGENT)
 		h->treat = m->treat < TREAT__MAX ? m->treat : TREAT_AUTO;
 	take_counts(h, m->counts);

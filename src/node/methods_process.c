@@ -69,6 +69,18 @@ json_t *method_usage(const struct node *n, const struct tracked *t)
 			 "received_per_s", usage_rate(u, u->received));
 }
 
+/* Of a process that is away, /proc shows how its deputy is held. */
+static const char *state_of(const struct tracked *t, const struct sample_proc *p)
+{
+	bool away = t->host[0];
+
+	if (t->move)
+		return "moving";
+	if (away ? t->shepherd && t->shepherd->stopped : p && p->state == 'T')
+		return "stopped";
+	return away ? "away" : "home";
+}
+
 static json_t *tracked_json(const struct node *n, const struct tracked *t)
 {
 	const struct sample_proc *p = sampler_find(&n->sampler, t->pid);
@@ -83,11 +95,8 @@ static json_t *tracked_json(const struct node *n, const struct tracked *t)
 	return json_pack(
 	    "{s:i, s:I, s:o, s:s, s:s, s:s, s:i, s:b, s:s, s:f, s:I, s:I, s:i, s:f, s:s, s:s, s:o, s:o, s:o}", "pid",
 	    t->pid, "uid", (json_int_t)t->ruid, "user", user_of(t->ruid), "home", n->name, "node", tracked_place(n, t),
-	    "state",
-	    t->move ? "moving"
-	    : away  ? "away"
-		    : "home",
-	    "family", t->family, "pinned", t->treat == TREAT_ALONE, "treat", treat_word(t->treat), "cpu",
+	    "state", state_of(t, p), "family", t->family, "pinned", t->treat == TREAT_ALONE, "treat",
+	    treat_word(t->treat), "cpu",
 	    (away && h ? h->cpu_milli
 	     : p       ? p->cpu_milli
 		       : 0) /
@@ -106,10 +115,10 @@ static json_t *guest_json(const struct node *n, const struct helper *h)
 	return json_pack(
 	    "{s:I, s:i, s:o, s:s, s:s, s:s, s:i, s:b, s:s, s:f, s:I, s:I, s:i, s:f, s:s, s:s, s:o, s:o, s:n}", "pid",
 	    (json_int_t)h->pid, "uid", -1, "user", json_text(h->user), "home", h->home, "node", n->name, "state",
-	    "guest", "family", 0, "pinned", h->treat == TREAT_ALONE, "treat", treat_word(h->treat), "cpu",
-	    h->cpu_milli / 1000.0, "cpu_us", (json_int_t)h->cpu_us, "memory", (json_int_t)h->rss, "moves", 1,
-	    "calls_per_s", (double)h->calls_per_s, "reason", "-", "why", "", "comm", json_text(h->comm), "command",
-	    json_text(h->comm), "usage");
+	    h->stopped ? "stopped" : "guest", "family", 0, "pinned", h->treat == TREAT_ALONE, "treat",
+	    treat_word(h->treat), "cpu", h->cpu_milli / 1000.0, "cpu_us", (json_int_t)h->cpu_us, "memory",
+	    (json_int_t)h->rss, "moves", 1, "calls_per_s", (double)h->calls_per_s, "reason", "-", "why", "", "comm",
+	    json_text(h->comm), "command", json_text(h->comm), "usage");
 }
 
 static void list_tracked(struct node *n, struct tracked *t, void *arg)

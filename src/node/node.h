@@ -231,6 +231,7 @@ struct helper {
 	pid_t guest; /* of an agent that was forked: the guest, which is not its child; else 0 */
 	bool forked; /* it waits for a link that no offer knows of */
 	bool reset; /* one ECONNRESET has been passed over */
+	bool stopped; /* by job control */
 	bool let_go; /* a shepherd's: it has said that its process is at home and free */
 	uint8_t treat; /* enum process_treat: a guest's; of a shepherd what it was told, TREAT__MAX before that */
 	bool evicting; /* its home was asked to take it away */

@@ -20,8 +20,8 @@ DEF = os.path.join(os.path.dirname(os.path.abspath(__file__)), '../../src/base/f
 KILLS = int(os.environ.get('GODWIT_KILLS', '24'))
 
 # What is done with a process at home, and the passing of the point that fails: "out" to h1; "call" out, and it makes calls
-# there; "signal" out, and handlers begin there; "trap" out, and its own instructions fail there; "exec" out, and it executes
-# itself; "back" out and home; "on" out and to h2, where a second agent is started.
+# there; "signal" out, and handlers begin there; "trap" out, and its own instructions fail there; "stop" out, and it is stopped;
+# "exec" out, and it executes itself; "back" out and home; "on" out and to h2, where a second agent is started.
 # Then what becomes of the process by error and by kill. It may be lost only when its memory is in one place and the
 # helper that dies has it: home's dies while the process is away, or the host's while it is there.
 STAYS, LOST = 'stays', 'lost'
@@ -39,6 +39,8 @@ CASES = {
     'shep-deputy': [('out', 1, LOST, LOST)],
     'shep-call': [('call', 1, LOST, LOST)],
     'shep-reply': [('call', 1, LOST, LOST)],
+    'shep-halt': [('stop', 1, LOST, LOST)],
+    'guest-halt': [('stop', 1, LOST, LOST)],
     'shep-signal': [('signal', 1, LOST, LOST)],
     'shep-trap': [('trap', 1, LOST, LOST)],
     'guest-trap': [('trap', 1, LOST, LOST)],
@@ -148,7 +150,9 @@ def one(f, name, leg, nth, mode, outcome):
             r, _, _, _, text = f.y.move(p.pid, 'home' if leg == 'back' else 'h2', 60)
             # The fault point must have been reached.
             assert r or name == 'guest-image-sent', 'the move succeeds in spite of the fault'
-        if leg in ('call', 'signal', 'trap') and outcome == LOST:
+        if leg == 'stop':
+            os.kill(p.pid, signal.SIGSTOP)
+        if leg in ('call', 'signal', 'trap', 'stop') and outcome == LOST:
             promises.wait_until('the fault', p.ended, 60, f.y.pump)
         if leg == 'exec': # it may have come home for something else
             promises.wait_until('the fault', lambda: p.ended() or not f.y.move(p.pid, 'h1', 60), 60, f.y.pump)
