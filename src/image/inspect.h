@@ -32,8 +32,8 @@ struct inspect {
 	bool views; /* it has files of /proc open that tell of its memory or CPU time */
 };
 
-/* Reads everything about pid into *ret and its mappings, with flags, into *maps (both replaced). 0, -ESRCH, -EACCES.
- * Reasons do not make it fail. */
+/* Reads everything about pid into *ret and its mappings, with flags, into *maps (both replaced). 0, -ESRCH, -EACCES,
+ * -EAGAIN: it is in the midst of an exec. Reasons do not make it fail. */
 int inspect_process(pid_t pid, struct inspect *ret, struct image_maps *maps, struct err *e) _must_check_;
 /* The same for a process that has been inspected and whose mappings are what they were: looks at all but these, which
  * is what takes long. */
