@@ -194,7 +194,7 @@ def steady(t, text):
 
 def has_ended(pid):
     """tmux may leave it a zombie: it misses a SIGCHLD that comes while libutempter has the default action for it."""
-    return 'State' not in (s := apps.state(pid)) or '(zombie)' in s
+    return 'State' not in (s := promises.state(pid)) or '(zombie)' in s
 
 
 def learn():
@@ -242,7 +242,7 @@ def terminal(y, name, rng):
         try:
             herd.until('bash has ended', lambda: has_ended(t.pane), STEP_DEADLINE)
         except AssertionError as e:
-            raise AssertionError(f'{name}: {e}\n{apps.state(t.pane)}\n{herd.told()}') from None
+            raise AssertionError(f'{name}: {e}\n{promises.state(t.pane)}\n{herd.told()}') from None
         herd.settle()
         bad = [f'{name}: {x}' for x in herd.lost]
         if got != written:

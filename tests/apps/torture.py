@@ -9,6 +9,7 @@ Nothing may be lost: each program says what it says when a shell that is not mov
 Nothing may be left behind: no process and no file. (tools/check.py looks for mounts, namespaces and control groups after each test.)
 """
 import collections
+import contextlib
 import os
 import random
 import shlex
@@ -133,7 +134,8 @@ class Torture:
                 self.start(name)
         for n, (name, since) in list(self.running.items()):
             result = self.driver.result(n)
-            assert result or now - since < JOB_DEADLINE, f'{name}: no end within {JOB_DEADLINE} s; {apps.end_of(self.said(n))}'
+            assert result or now - since < JOB_DEADLINE, \
+                f'{name}: no end within {JOB_DEADLINE} s; {apps.end_of(self.said(n))}\n{self.standing(n)}'
             if result:
                 del self.running[n]
                 self.ended[name] += 1
@@ -148,6 +150,15 @@ class Torture:
                 return f.read()
         except FileNotFoundError:
             return b''
+
+    def standing(self, n):
+        """What the processes of an order do that does not end."""
+        lines = []
+        for pid in promises.descendants([self.driver.p.pid]):
+            with contextlib.suppress(OSError), open(f'/proc/{pid}/environ', 'rb') as f:
+                if f'TMPDIR={self.driver.dir}/{n}'.encode() in f.read().split(b'\0'):
+                    lines.append(f'{pid}: {promises.state(pid)}; {self.herd.by_pid[pid]} moves, helpers {self.herd.y.helpers(pid)}')
+        return '\n'.join(lines)
 
     def run(self):
         end = time.monotonic() + SECONDS

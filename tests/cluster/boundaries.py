@@ -56,7 +56,8 @@ class Walk:
             if self.p.ended():
                 return 0
             self.y.pump(0)
-        raise AssertionError(f'{self.p.name}: nothing after boundary {self.n} within 60 s: {self.y.ended.get(self.p.pid)}')
+        raise AssertionError(f'{self.p.name}: nothing after boundary {self.n} within 60 s: {self.y.ended.get(self.p.pid)}'
+                             f'{promises.standing([self.p.pid])}')
 
     def move(self, pid, host):
         # It writes its pid, and only then waits for the answer: a move in between is as good.

@@ -193,17 +193,6 @@ class Herd:
         return f'{self.total()} moves ({names}); came home for {trips or "nothing"}{refused}'
 
 
-def state(pid):
-    """What the kernel says of a process that does not do what it should."""
-    try:
-        with open(f'/proc/{pid}/status') as f:
-            lines = f.read().splitlines()
-        with open(f'/proc/{pid}/wchan') as f:
-            return '; '.join([x for x in lines if x.startswith(('Name', 'State', 'PPid', 'Tracer', 'Sig', 'Shd'))] + [f.read()])
-    except OSError as e:
-        return f'{pid}: {e.strerror}'
-
-
 def end_of(data, limit=1500):
     text = data.decode('utf-8', 'replace')
     return text if len(text) <= limit else f'... {text[-limit:]}'

@@ -28,6 +28,7 @@ HOSTS = ['h1', 'h2', 'h3']
 # about to, it is in the middle of a vfork() or an exec.
 HARMLESS = {errno.EALREADY, errno.EAGAIN, errno.ESRCH}
 MARK = f'GODWIT_TEST={secrets.token_hex(8)}'
+_workers = []  # pids of the parts of this test
 
 
 def env(**more):
@@ -62,6 +63,27 @@ def parts_of_test():
     return found
 
 
+def end_all():
+    """Ends what carries the mark. Not the yard: it ends when nobody holds its input any more, and clears up."""
+    end = time.monotonic() + 5
+    while time.monotonic() < end:
+        parts = [pid for pid, name in parts_of_test().items() if name != 'yard']
+        if not parts:
+            break
+        for pid in parts:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+
+def _told_to_end(signo, _):
+    signal.signal(signo, signal.SIG_IGN)
+    for pid in _workers:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signo)
+    end_all()
+    sys.exit(128 + signo)
+
+
 def wait_until(what, condition, deadline=60, step=None):
     """Until condition() is true. step(timeout) may do useful work meanwhile; else the state is looked at again soon."""
     end = time.monotonic() + deadline
@@ -92,6 +114,22 @@ def descendants(pids):
         found.append(pid)
         todo += parents.get(pid, [])
     return found
+
+
+def state(pid):
+    """What the kernel says of a process that does not do what it should."""
+    try:
+        with open(f'/proc/{pid}/status') as f:
+            lines = f.read().splitlines()
+        with open(f'/proc/{pid}/wchan') as f:
+            return '; '.join([x for x in lines if x.startswith(('Name', 'State', 'PPid', 'Tracer', 'Sig', 'Shd'))] + [f.read()])
+    except OSError as e:
+        return f'{pid}: {e.strerror}'
+
+
+def standing(pids):
+    """The same of these processes and all below them, a line each."""
+    return ''.join(f'\n   {pid}: {state(pid)}' for pid in descendants(pids))
 
 
 # For a program in Python: pause() is boundary() of tests/programs/promise.h.
@@ -161,7 +199,10 @@ class Program:
     def finish(self, pump, deadline=120):
         """Waits for the end; returns (exit code, output)."""
         self.stop()
-        wait_until(f'the end of {self.name} ({self.pid})', self.ended, deadline, pump)
+        try:
+            wait_until(f'the end of {self.name} ({self.pid})', self.ended, deadline, pump)
+        except AssertionError as e:
+            raise AssertionError(f'{e}{standing([self.pid])}') from None
         self.out.seek(0)
         return self.code, self.out.read()
 
@@ -313,18 +354,22 @@ def in_parallel(names, work):
         pid = os.fork()
         if pid == 0:
             try:
+                _workers.clear()
                 os.close(r)
                 os.write(w, json.dumps(_worker(names, take, work)).encode()[-60000:])
                 os._exit(0)
-            except BaseException:
+            except Exception:
                 traceback.print_exc()
+            finally:
                 os._exit(1)
         os.close(w)
         results[pid] = r
+        _workers.append(pid)
     for pid, r in results.items():
         with open(r, 'rb') as f:
             told = f.read()
         _, status = os.waitpid(pid, 0)
+        _workers.remove(pid)
         bad += json.loads(told) if status == 0 else [f'a part of the test ended with {status:#x}']
     os.close(take)
     return bad
@@ -365,6 +410,11 @@ def main(run):
     if os.geteuid() != 0:
         print('SKIP: moving processes of others needs root')
         sys.exit(77)
+    # A shell that starts us in the background has these ignored, and programs would inherit it.
+    signal.signal(signal.SIGQUIT, signal.SIG_DFL)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    for signo in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(signo, _told_to_end)
     begun = time.monotonic()
     try:
         run(sys.argv)
