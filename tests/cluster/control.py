@@ -38,25 +38,27 @@ def call(path, method, parameters):
     return msg.get('parameters', {}), msg.get('error')
 
 
-def holds(condition, parameters, error):
+def fails(condition, parameters, error):
+    """Why it does not hold; '' when it does. What it names and the answer has not is a mistake, or has yet to come."""
     scope = {'r': parameters, 'p': parameters, 'e': error, 'all': all, 'any': any, 'len': len}
     try:
-        return bool(eval(' '.join(condition.split()), scope))
-    except KeyError:
-        return False
+        return '' if eval(' '.join(condition.split()), scope) else f'not {condition}'
+    except KeyError as e:
+        return f'no {e} in the answer for {condition}'
 
 
 def until(path, method, parameters, condition):
-    deadline, last = time.monotonic() + LIMIT, None
+    deadline, last, why = time.monotonic() + LIMIT, None, 'no answer'
     while time.monotonic() < deadline:
         try:
             last = call(path, method, parameters)
-            if holds(condition, *last):
+            why = fails(condition, *last)
+            if not why:
                 return
         except (OSError, ValueError) as e:
             last = e
         time.sleep(0.05)  # between two looks at a state
-    raise SystemExit(f'{method}: never {condition}\nlast: {last}')
+    raise SystemExit(f'{method}: {why} within {LIMIT} s\nlast: {last}')
 
 
 def forge(token, field):
@@ -153,14 +155,18 @@ def main(args):
         until(args[0], "Status", "{}", "e is None")
     elif len(args) > 3 and args[3].startswith('--'):
         if args[3] == '--print':
-            print(call(args[0], args[1], args[2])[0][args[4]])
+            answer, error = call(args[0], args[1], args[2])
+            if args[4] not in answer:
+                raise SystemExit(f'{args[1]}: no {args[4]} in the answer: {error} {json.dumps(answer)}')
+            print(answer[args[4]])
         else:
             until(args[0], args[1], args[2], args[4])
     else:
         parameters, error = call(args[0], args[1], args[2] if len(args) > 2 else '{}')
         condition = args[3] if len(args) > 3 and args[3] else 'e is None'
-        if not holds(condition, parameters, error):
-            raise SystemExit(f'{args[1]}: not {condition}\ngot: {error} {json.dumps(parameters)}')
+        why = fails(condition, parameters, error)
+        if why:
+            raise SystemExit(f'{args[1]}: {why}\ngot: {error} {json.dumps(parameters)}')
 
 
 main(sys.argv[1:])
