@@ -37,6 +37,7 @@ BUILD_TIMEOUT = 900
 TOTAL = {'quick': 15 * 60, 'ci': 24 * 60, 'apps': 3 * 3600, 'full': 7 * 3600}
 GRACE = 5            # seconds between SIGTERM and SIGKILL, and for processes that are just ending
 LEFT_GRACE = 15      # for namespaces and cgroups, which the kernel takes down later
+PROGRESS = {'apps': 120, 'full': 120}  # seconds between two words about what runs; the other kinds are soon over
 HEAD_LINES, TAIL_LINES = 15, 30  # of a failed test's log: the first complaint stands early, the logs of daemons at the end
 REPORT_LINES = 60
 SKIP = 77
@@ -278,6 +279,7 @@ class Run:
         self.leftovers = Leftovers()
         self.number = 0
         self.built = []
+        self.under_way = {}  # name of a test that runs -> (when it began, its log)
 
     def environment(self, test):
         e = {k: v for k, v in os.environ.items() if not k.startswith('GODWIT_') or k == 'GODWIT_SEED'}
@@ -306,7 +308,9 @@ class Run:
             return self.tell('FAIL', test, 0, f'not run: the {TOTAL[self.kind] // 60} minutes for all tests are over')
         environment, reports = self.environment(test)
         with open(path, 'wb') as log:
+            self.under_way[test.name] = began, path
             status, complaint = self.processes.run(test.command, log, min(test.timeout, left), test.directory, environment)
+        del self.under_way[test.name]
         seconds = time.monotonic() - began
         stray = listing(environment['TMPDIR'])
         lines = self.excerpt(path)
@@ -365,10 +369,23 @@ class Run:
         self.built.append(f'build/{os.path.basename(build)}')
         return self.run(Test(self.built[-1], command, BUILD_TIMEOUT, environment={'CC': compiler, 'GODWIT_BUILD': build}))
 
+    def tell_progress(self, tests, done):
+        """What runs, for how long, and what it said last: a test that takes an hour is not taken for one that hangs."""
+        before = self.passed + self.failed + self.skipped
+        while not done.wait(PROGRESS[self.kind]):
+            for name, (began, path) in list(self.under_way.items()):
+                last = self.excerpt(path, 0, 1)[-1:]
+                with self.print_lock:
+                    over = self.passed + self.failed + self.skipped - before
+                    print(f'...  {name} {time.monotonic() - began:.0f} s, {over} of {tests} tests are over: {"".join(last)[:100]}', flush=True)
+
     def all(self, tests):
         done = threading.Event()
-        collector = threading.Thread(target=self.processes.collect, args=[done])
-        collector.start()
+        threads = [threading.Thread(target=self.processes.collect, args=[done])]
+        if self.kind in PROGRESS:
+            threads.append(threading.Thread(target=self.tell_progress, args=[len(tests), done]))
+        for t in threads:
+            t.start()
         try:
             with concurrent.futures.ThreadPoolExecutor(max_workers=max(2, os.cpu_count() or 2)) as pool:
                 list(pool.map(self.run, [t for t in tests if t.stage == 'parallel']))
@@ -378,7 +395,8 @@ class Run:
                     self.look(t.name)
         finally:
             done.set()
-            collector.join()
+            for t in threads:
+                t.join()
 
     def look(self, after):
         """Notes what a test has left behind; its processes are ended, so that they do not disturb the next one."""
