@@ -58,8 +58,8 @@ def tests_of_python():
 
 
 def command(python, module):
-    # -u none: nothing that wants a network, a sound card or gigabytes.
-    return [python, '-B', '-m', 'test', '-u', 'none', '--junit-xml', 'cases.xml', '--tempdir', 't', module]
+    # -u none: nothing that wants a network, a sound card or gigabytes. -v: where it hangs, when it does.
+    return [python, '-B', '-m', 'test', '-u', 'none', '--junit-xml', 'cases.xml', '--tempdir', 't', '-v', module]
 
 
 def cases(path):

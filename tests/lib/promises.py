@@ -202,7 +202,8 @@ class Program:
         try:
             wait_until(f'the end of {self.name} ({self.pid})', self.ended, deadline, pump)
         except AssertionError as e:
-            raise AssertionError(f'{e}{standing([self.pid])}') from None
+            self.out.seek(0)
+            raise AssertionError(f'{e}; it says {self.out.read()[-600:]}{standing([self.pid])}') from None
         self.out.seek(0)
         return self.code, self.out.read()
 
