@@ -41,6 +41,7 @@ struct agent_family {
 	bool born; /* our guest was forked on this host */
 	bool shares; /* and it still has its maker's memory */
 	int lifeline; /* ends with us: the maker goes on then; -1 */
+	struct loop_watch *maker_watch; /* the other end of it */
 	unsigned held; /* threads of our guest that wait for a child with their memory */
 };
 

@@ -3,6 +3,9 @@
  * Page faults of the guest in ranges that come from files at home.
  * Promise: each fault is answered with the page of home's mapping, or the guest comes home to have the fault there.
  * Must not: write into pages that are there already (they may be newer).
+ *
+ * Of a memory that a child shares with its maker (vfork), the faults are the maker's agent's as long as there is one:
+ * its other threads go on, and what they map only their home knows. The descriptor tells each fault to one reader.
  */
 #include "agent.h"
 
@@ -53,6 +56,33 @@ void agent_on_fault(void *arg, int fd, uint32_t events)
 			(void)!agent_bring_home(a, NULL, REASON_GUEST_FAULT, 0,
 						"a page of a file could not be fetched");
 	}
+}
+
+static int watch_faults(struct agent *a)
+{
+	return a->uffd < 0 || loop_add_fd(a->loop, a->uffd, EPOLLIN, agent_on_fault, a) ? 0 : -ENOMEM;
+}
+
+/* The memory is its child's alone from now on; what was asked for last, nobody may have answered. */
+static void on_maker_end(void *arg, int fd, uint32_t events)
+{
+	struct agent *a = arg;
+
+	(void)fd;
+	(void)events;
+	loop_remove(a->family.maker_watch);
+	a->family.maker_watch = NULL;
+	if (watch_faults(a) < 0)
+		agent_end(a, 1, "out of memory");
+	agent_fault_again(a);
+}
+
+int agent_serve_faults(struct agent *a)
+{
+	if (!a->family.shares)
+		return watch_faults(a);
+	a->family.maker_watch = loop_add_fd(a->loop, a->family.lifeline, EPOLLERR, on_maker_end, a);
+	return a->family.maker_watch ? 0 : -ENOMEM;
 }
 
 void agent_fault_again(struct agent *a)

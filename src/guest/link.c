@@ -83,7 +83,6 @@ static int go(struct agent *a, const uint8_t *body, size_t n)
 	if (fault_point(FAULT_GUEST_GO) < 0)
 		agent_end(a, 1, "fault point guest-go");
 	agent_cpu_begin(a);
-	/* A child that has its maker's memory has its faults, too: theirs come to both of us. */
 	r = a->family.born ? agent_serve_faults(a) : 0;
 	if (r == 0)
 		r = agent_run(a);
@@ -288,8 +287,6 @@ static void on_watch(void *arg)
 	if (clock_mono_ns() - a->link_heard_ns > limit)
 		agent_end(a, 1, "nothing was heard from %s for %llu s", a->home, limit / NSEC_PER_SEC);
 	agent_say_status(a);
-	if (a->family.shares)
-		agent_fault_again(a); /* its maker may have ended */
 	if (agent_waits_look(a) < 0)
 		agent_end(a, 1, "the link failed");
 	if (!loop_add_timer(a->loop, clock_mono_ns() + NSEC_PER_SEC, on_watch, a))

@@ -120,9 +120,10 @@ int agent_map_begin(struct guest_thread *g, const struct seccomp_notif *req)
 
 	memcpy(args, req->data.args, sizeof(args));
 	len = (args[1] + IMAGE_PAGE - 1) & ~(IMAGE_PAGE - 1);
-	/* Arguments that the kernel refuses anyhow, and places in a file beyond what fits into our offsets. */
+	/* Arguments that the kernel refuses anyhow, and places in a file beyond what fits into our offsets. What a
+	 * child maps into its maker's memory, the maker's home would not have. */
 	if (!len || args[1] > IMAGE_TASK_END || (args[5] & (IMAGE_PAGE - 1)) || args[5] >> BUILD_FILE_SHIFT ||
-	    (args[5] + len) >> BUILD_FILE_SHIFT || !agent_own_call(g->a))
+	    (args[5] + len) >> BUILD_FILE_SHIFT || g->a->family.shares || !agent_own_call(g->a))
 		return 0;
 	r = choose(g, args, len, &at);
 	if (r <= 0)

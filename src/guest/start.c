@@ -92,11 +92,6 @@ int agent_serve(struct agent *a)
 	return loop_add_fd(a->loop, a->notify, EPOLLIN, agent_on_notify, a) ? 0 : -ENOMEM;
 }
 
-int agent_serve_faults(struct agent *a)
-{
-	return a->uffd < 0 || loop_add_fd(a->loop, a->uffd, EPOLLIN, agent_on_fault, a) ? 0 : -ENOMEM;
-}
-
 int agent_built(struct agent *a, struct err *e)
 {
 	struct cpu_layout here;

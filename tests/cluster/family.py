@@ -112,6 +112,30 @@ for t in ts: t.start()
 for t in ts: t.join()
 say(sorted(lines), os.spawnv(os.P_WAIT, '/bin/true', ['true']), os.system('exit 3') >> 8)
 '''),
+    # While a child has the memory of its maker, another thread maps one file after the other at the same place, and reads it.
+    'maps-beside': (0, None, 0, None, [], '''
+import mmap, subprocess
+for n in range(8): open(f'f{n}', 'wb').write(bytes([n + 1]) * 4096 * 64)
+fds = [os.open(f'f{n}', os.O_RDONLY) for n in range(8)]
+pause()
+def spawn():
+    for i in range(12):
+        subprocess.run(['/bin/true'])
+        try: subprocess.run(['/nowhere'])
+        except FileNotFoundError: pass
+    done.append(1)
+def read():
+    n = 0
+    while not done:
+        n = (n + 1) % 8
+        with mmap.mmap(fds[n], 0, mmap.MAP_PRIVATE, mmap.PROT_READ) as m:
+            got = {m[i] for i in range(0, 4096 * 64, 4096)}
+        if got != {n + 1}: wrong.append((n + 1, got)); break
+done, wrong = [], []
+t = threading.Thread(target=spawn)
+t.start(); read(); t.join()
+say(len(done), wrong)
+'''),
     # The child goes on elsewhere, and so does its maker; then the child's child, and they still are a family.
     'apart': (0, None, 0, None, [(1, 'h2'), (0, 'home'), (2, 'h3')], '''
 pause()
