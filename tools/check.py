@@ -247,7 +247,8 @@ def tidy_tests(build):
 
 NOT_UNDER_VALGRIND = {
     'base-file': '/proc/self tells of valgrind, which this test compares with itself',
-    'image-maps': 'so it does here',
+    'image-inspect': '/proc/self/exe is valgrind',
+    'image-maps': '/proc/self tells of valgrind',
     'image-vdso': 'valgrind hides the vdso',
     'image-tracee': 'valgrind does not let it trace',
     'node-fault': '/proc/self/exe is valgrind',
