@@ -179,6 +179,17 @@ class Torture:
         self.herd.settle()
         self.bad += self.herd.lost
 
+    def tell(self):
+        """What happened; returns the moves of the shell."""
+        kinds = ', '.join(f'{n} {c}' for n, c in self.ended.most_common(12))
+        driver = self.herd.by_pid[self.driver.p.pid]
+        print(f'{sum(self.ended.values())} programs of {len(self.ended)} kinds ended ({kinds} ...); the shell was moved {driver} times; '
+              f'{self.herd.told()}')
+        for line in self.bad:
+            print('   ' + line)
+        sys.stdout.flush()
+        return driver
+
     def close(self):
         self.driver.close()
         self.calm.close()
@@ -200,12 +211,7 @@ def run(argv):
                 t.run()
             finally:
                 t.close()
-        kinds = ', '.join(f'{n} {c}' for n, c in t.ended.most_common(12))
-        driver = t.herd.by_pid[t.driver.p.pid]
-        print(f'{sum(t.ended.values())} programs of {len(t.ended)} kinds ended ({kinds} ...); the shell was moved {driver} times; '
-              f'{t.herd.told()}')
-        for line in t.bad:
-            print('   ' + line)
+                driver = t.tell()
         files = os.listdir(tempfile.tempdir)
     finally:
         tempfile.tempdir = None
