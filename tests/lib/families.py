@@ -37,7 +37,7 @@ cat *.code; for p in *.at-once; do echo "$p $(cksum < "$p")"; done
 echo 'o%: ; @echo $* | sed s/^/number/ > $@; seq 1 $*00 | sort -n | tail -n 1 >> $@'; } > Makefile
 make -s -j4 all; make -s -j4 all; rm -f o*
 ''',
-    # Jobs in the background, signals to them and to their group, traps, wait for each and for any.
+    # Jobs in the background, signals to them and to their group, traps, wait for each.
     'jobs': '''
 set -m
 mkfifo ready; exec 5<> ready
@@ -47,7 +47,7 @@ sleep 60 & s=$!
 kill -TERM "${pids[2]}"; wait "${pids[2]}"; echo "term $?"
 kill -KILL -"${pids[1]}"; wait "${pids[1]}" 2> /dev/null; echo "kill $?"
 kill -INT -"${pids[3]}" $s; wait $s; echo "sleep $?"; wait "${pids[3]}"; echo "int $?"
-(exit 7) & wait -n; echo "any $?"; exec 5<&-; rm ready
+(exit 7) & wait $!; echo "exit $?"; exec 5<&-; rm ready
 ''',
 }
 FRAME_BASH = '''

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Job control: stopped and continued jobs, bg, fg, wait for one and for any, kill by job, pipelines as one job.
+# Job control: stopped and continued jobs, bg, fg, wait by number and by process, kill by job, pipelines as one job.
 set -m
 mkfifo wait-here
 # Until a job is in a state, or a minute is over: what `jobs` says of it.
@@ -26,10 +26,14 @@ for ((round = 0; round < ${1:-3}; round++)); do
 	(exit 7) &
 	wait %1
 	echo "wait: $?"
-	# One at a time: of children that end just before `wait -n` waits, some are overlooked.
+	# Not `wait -n`: a child that ends just before it waits is overlooked.
 	(exit 3) &
-	wait -n
-	echo "any: $?"
+	first=$!
+	(exit 4) &
+	wait $!
+	echo "the second: $?"
+	wait "$first"
+	echo "the first: $?"
 
 	# A pipeline is one job; its end has the code of its last.
 	sleep 1000 | (cat; exit 12) &
