@@ -497,23 +497,23 @@ static int check_beside_maps(struct inspect *x, pid_t pid, pid_t ppid, bool desc
 	return 0;
 }
 
-/* In the midst of execve(2) the old memory is gone and the new one is not complete. The last that is set are the places
- * of the code: fs/binfmt_elf.c, load_elf_binary(). What was read before that must not be believed; and a list of
- * mappings breaks off where the memory went that it is of. So there are two looks before it is said that the vdso is
- * missing. */
-static int check_not_executing(const struct inspect *x, struct image_maps *maps, pid_t pid, struct err *e)
+/* In the midst of execve(2) the old memory is gone and the new one is not complete, and its stack not where it may be.
+ * The last that is set are the places of the code: fs/binfmt_elf.c, load_elf_binary(). What was read before that must
+ * not be believed; and a list of mappings breaks off where the memory went that it is of. So there are two looks before
+ * something is said to be missing. */
+static int read_maps(const struct inspect *x, struct image_maps *maps, pid_t pid, struct err *e)
 {
 	struct proc_stat st = {.start_code = x->mm.start_code};
-	int r = 0;
+	int r = maps_read(maps, pid, true, NULL);
 
-	if (st.start_code && !maps->vdso_start) {
+	if (st.start_code && (r < 0 || !maps->vdso_start)) {
 		r = maps_read(maps, pid, true, e);
-		if (r == 0 && (proc_read_stat(pid, &st) < 0 || st.start_stack != x->mm.start_stack))
+		if (proc_read_stat(pid, &st) < 0 || st.start_stack != x->mm.start_stack)
 			st.start_code = 0;
 	}
-	return st.start_code ? r
-			     : err_reason(e, REASON_EXEC, -EAGAIN,
-					  "process %d is about to execute another program or to end", pid);
+	if (st.start_code)
+		return r;
+	return err_reason(e, REASON_EXEC, -EAGAIN, "process %d is about to execute another program or to end", pid);
 }
 
 static int look(pid_t pid, struct inspect *ret, struct image_maps *maps, bool descriptors, struct err *e)
@@ -525,9 +525,7 @@ static int look(pid_t pid, struct inspect *ret, struct image_maps *maps, bool de
 	r = check_task(ret, pid, &ppid, e);
 	if (r <= 0)
 		return r;
-	r = maps_read(maps, pid, true, e);
-	if (r == 0)
-		r = check_not_executing(ret, maps, pid, e);
+	r = read_maps(ret, maps, pid, e);
 	if (r < 0)
 		return r;
 	check_maps(ret, maps);
