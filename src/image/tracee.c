@@ -14,7 +14,6 @@
 #include <unistd.h>
 
 #include "../base/clock.h"
-#include "inspect.h"
 
 #define TRACEE_OPTIONS (PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACECLONE)
 #define KERNEL_SIGSET_BYTES 8
@@ -251,10 +250,6 @@ int tracee_unmask(struct tracee *t)
 	if (r < 0)
 		return r;
 	t->masked = false;
-	/* A SIGCONT after it has undone it: kernel/signal.c, prepare_signal(). */
-	if (t->stop_again && !inspect_pending(t->pid, SIGCONT) && kill(t->pid, SIGSTOP) < 0)
-		return -errno;
-	t->stop_again = false;
 	return 0;
 }
 
@@ -285,19 +280,18 @@ bool tracee_fault_waits(const struct tracee *t)
 	return false;
 }
 
-bool tracee_puts_off_stop(struct tracee *t)
+int tracee_unblockable(const struct tracee *t)
 {
-	bool is_stop = t->stop == TRACEE_SIGNAL && t->sig == SIGSTOP && t->masked;
-
-	t->stop_again |= is_stop;
-	return is_stop;
+	return t->stop == TRACEE_SIGNAL && t->sig == SIGSTOP && t->masked ? SIGSTOP : 0;
 }
 
 /* Resumes to the next syscall stop. Group stops and interrupts that come between are passed over. */
 static int to_syscall_stop(struct tracee *t, enum tracee_stop wanted, uint64_t deadline_ns)
 {
+	int sig = 0;
+
 	for (;;) {
-		int r = tracee_resume(t, TRACEE_TO_SYSCALL, 0);
+		int r = tracee_resume(t, TRACEE_TO_SYSCALL, sig);
 
 		if (r == 0)
 			r = tracee_wait(t, deadline_ns);
@@ -307,9 +301,8 @@ static int to_syscall_stop(struct tracee *t, enum tracee_stop wanted, uint64_t d
 			return 0;
 		if (t->stop == TRACEE_ENDED)
 			return -ESRCH;
-		if (tracee_puts_off_stop(t))
-			continue;
-		if (t->stop != TRACEE_EVENT && t->stop != TRACEE_GROUP && t->stop != TRACEE_CLONE)
+		sig = tracee_unblockable(t);
+		if (!sig && t->stop != TRACEE_EVENT && t->stop != TRACEE_GROUP && t->stop != TRACEE_CLONE)
 			return -EPROTO;
 	}
 }
@@ -358,7 +351,7 @@ int tracee_fork(struct tracee *t, int64_t *ret, uint64_t flags, uint64_t child_t
 
 int tracee_settle(struct tracee *t, const struct user_regs_struct *regs, uint64_t deadline_ns)
 {
-	int r;
+	int r, sig = 0;
 
 	/* Restart codes are decided in get_signal(): only an event or group stop lies inside it. */
 	while (t->stop != TRACEE_EVENT && t->stop != TRACEE_GROUP) {
@@ -366,14 +359,14 @@ int tracee_settle(struct tracee *t, const struct user_regs_struct *regs, uint64_
 		if (r == 0)
 			r = tracee_interrupt(t);
 		if (r == 0)
-			r = tracee_resume(t, TRACEE_CONT, 0);
+			r = tracee_resume(t, TRACEE_CONT, sig);
 		if (r == 0)
 			r = tracee_wait(t, deadline_ns);
 		if (r < 0)
 			return r;
 		if (t->stop == TRACEE_ENDED)
 			return -ESRCH;
-		(void)tracee_puts_off_stop(t);
+		sig = tracee_unblockable(t);
 	}
 	r = tracee_set_regs(t, regs);
 	return r < 0 ? r : tracee_unmask(t);

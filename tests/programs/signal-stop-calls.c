@@ -61,6 +61,10 @@ static void stopper(bool for_ever)
 	must(close(gate[1]) == 0 && fcntl(gate[0], F_SETFL, O_NONBLOCK) == 0);
 	for (int i = 0; for_ever ? read(gate[0], &c, 1) < 0 : i < STOPS; i++) {
 		burn_ms(2);
+		/* Stopped by who traces it for a moment, it would seem to have heard of a signal that SIGCONT then
+		 * undoes. */
+		while (state_of(parent) != 'S' && (!for_ever || read(gate[0], &c, 1) < 0))
+			burn_ms(1);
 		must(kill(parent, SIGSTOP) == 0);
 		await(parent, true);
 		must(kill(parent, SIGCONT) == 0);
