@@ -141,6 +141,8 @@ struct agent {
 	struct link *link;
 	struct loop_watch *link_watch;
 	uint64_t link_heard_ns;
+	uint8_t
+	    *batch; /* for taking the guest apart; had before, as a host that sends it home may have no memory left */
 	uint8_t treat; /* enum process_treat, as LINK_PING says; godwitd here is told */
 	struct builder b; /* its target: what comes from files, or did before the guest covered it */
 

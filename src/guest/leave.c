@@ -215,7 +215,7 @@ static int capture_guest(struct agent *a, struct err *e)
 	struct tracee *t = main_tracee(a);
 	struct image_head *h = &a->b.head;
 	struct image_maps m;
-	struct capture c = {.t = t, .maps = &m, .pagemap_fd = a->pagemap, .track = a->track};
+	struct capture c = {.t = t, .maps = &m, .pagemap_fd = a->pagemap, .track = a->track, .batch = a->batch};
 	int64_t brk;
 	int r;
 

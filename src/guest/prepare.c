@@ -28,6 +28,7 @@
 #include <sys/sysmacros.h>
 #include <sys/wait.h>
 
+#include "../image/capture.h"
 #include "../base/clock.h"
 #include "../base/file.h"
 #include "../base/log.h"
@@ -337,6 +338,11 @@ int agent_prepare(struct agent *a, struct err *e)
 		r = family_prepare(a);
 	if (r < 0)
 		return err_set(e, r, "the agent cannot be made ready for children of its guest: %s", strerror(-r));
+	/* A call that writes where memory cannot be had fails, instead of waiting for some. */
+	a->batch = malloc(CAPTURE_BATCH);
+	if (!a->batch)
+		return err_set(e, -ENOMEM, "out of memory");
+	memset(a->batch, 1, CAPTURE_BATCH);
 	r = drop_privilege(e);
 	if (r == 0 && builder_init_fresh(&a->b, main_tracee(a), CHILD_MEMFD, a->uffd, a->track) < 0)
 		r = err_set(e, -ENOTSUP, "the prepared guest cannot be driven");

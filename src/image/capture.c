@@ -12,7 +12,7 @@
 #include "../base/clock.h"
 #include "pages.h"
 
-#define BATCH_PAGES 64 /* stays in the CPU's cache from reading to sending; IMAGE_PAGES could carry 256 */
+#define BATCH_PAGES (CAPTURE_BATCH / IMAGE_PAGE)
 #define FLUSH_BYTES ((size_t)256 << 10)
 #define STALL_NS (30 * NSEC_PER_SEC)
 #define STEPS_MAX 20000
@@ -223,7 +223,7 @@ int capture_announce(struct capture *c, struct link *link, struct err *e)
 
 int capture_send_range(struct capture *c, uint64_t start, uint64_t end, struct link *link, struct err *e)
 {
-	_cleanup_free_ uint8_t *batch = malloc(BATCH_PAGES * IMAGE_PAGE);
+	_cleanup_free_ uint8_t *batch = malloc(CAPTURE_BATCH);
 	struct send_ctx s = {.c = c, .link = link, .e = e, .zeros = true, .batch = batch};
 
 	return batch ? send_pages(&s, start, (end - start) / IMAGE_PAGE) : err_set(e, -ENOMEM, "out of memory");
@@ -232,12 +232,12 @@ int capture_send_range(struct capture *c, uint64_t start, uint64_t end, struct l
 int capture_send(struct capture *c, struct image_head *h, const struct image_threads *threads, struct link *link,
 		 struct err *e)
 {
-	_cleanup_free_ uint8_t *batch = malloc(BATCH_PAGES * IMAGE_PAGE);
-	struct send_ctx s = {.c = c, .link = link, .e = e, .batch = batch};
+	_cleanup_free_ uint8_t *own = c->batch ? NULL : malloc(CAPTURE_BATCH);
+	struct send_ctx s = {.c = c, .link = link, .e = e, .batch = c->batch ? c->batch : own};
 	struct wire_image_end end;
 	int r;
 
-	if (!batch)
+	if (!s.batch)
 		return err_set(e, -ENOMEM, "out of memory");
 	cpu_layout_here(&h->cpu);
 	r = image_head_encode(h, link_out(link));

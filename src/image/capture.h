@@ -16,8 +16,12 @@ struct capture {
 	int pagemap_fd;
 	bool track; /* file ranges are write-protect tracked: send only what was written */
 	bool send_vdso; /* the source has the true vdso */
+	uint8_t *batch; /* CAPTURE_BATCH bytes that have been written before, so that they are there; NULL: had when
+			   needed */
 	uint64_t pages, bytes; /* counted */
 };
+
+#define CAPTURE_BATCH ((size_t)64 * IMAGE_PAGE) /* stays in the CPU's cache from reading to sending */
 
 /* Steps a stopped task out of [start,end), where it must not be left (the vdso). Needs SIGTRAP deliverable: the caller
  * says so by can_step; otherwise the task is let run and stopped again until it is outside. -EAGAIN when it stays. */
