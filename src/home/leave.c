@@ -213,7 +213,14 @@ static int open_pagemap(struct shepherd *s, struct err *e)
 
 	(void)snprintf(path, sizeof(path), "/proc/%d/pagemap", s->pid);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
-	return fd >= 0 ? fd : err_set(e, -errno, "%s: %s", path, strerror(errno));
+	if (fd >= 0)
+		return fd;
+	if (errno == EACCES || errno == EPERM)
+		return err_reason(e, REASON_NOT_DUMPABLE, -EAGAIN, "process %d changes its user or its program",
+				  s->pid);
+	return errno == ENOENT || errno == ESRCH
+		   ? err_reason(e, REASON_NO_SUCH_PROCESS, -ESRCH, "process %d has just ended", s->pid)
+		   : err_set(e, -errno, "%s: %s", path, strerror(errno));
 }
 
 /* The process still runs; what the host can do for it now, it need not do during the freeze. */

@@ -117,7 +117,7 @@ def shepherd():
             link, at = None, ''
             used += 1000000
             counts = b''.join(struct.pack('<HQQ', nr, 1000 - nr, 0) for nr in range(3))
-            send(206, struct.pack('<q', pid) + text('') + struct.pack('<BQQQQQQQIBI', 1, used, used // 4, 0, 2997, 0, 10**6, 2 * 10**6, 0, 0, 3)
+            send(206, struct.pack('<q', pid) + text('') + struct.pack('<BBQQQQQQQIBI', 1, 0, used, used // 4, 0, 2997, 0, 10**6, 2 * 10**6, 0, 0, 3)
                  + counts)
         send(205, struct.pack('<QqI', mig, error, reason) + text(sentence) + text(host) + struct.pack('<QQQ', 3100, 20000, 16200000)
              + struct.pack('<I', 1 if refusals else 0) + refusals)
@@ -144,7 +144,7 @@ def agent():
             link = socket.socket(fileno=fds[0])
             link.setblocking(True)
             link.sendall(b'ok')
-            send(206, struct.pack('<q', pid) + text(host) + struct.pack('<BQQQQQQQIBI', 2, 1000, 0, 1 << 20, 5, 0, 0, 0, 0, 0, 0))
+            send(206, struct.pack('<q', pid) + text(host) + struct.pack('<BBQQQQQQQIBI', 2, 0, 1000, 0, 1 << 20, 5, 0, 0, 0, 0, 0, 0))
             link.recv(1)  # the end of the link is the end of the guest
             return
 
