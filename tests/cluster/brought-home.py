@@ -79,6 +79,12 @@ say(heard)
     'the-tid-that-is-cleared': ('call', '''
 say(call(218, 0) == threading.get_native_id())
 '''),
+    'wait-until-a-time-of-day': ('call', '''
+say(futex(9 | 256, 0, at(10 ** 7), None, 0xffffffff)) # FUTEX_WAIT_BITSET | FUTEX_CLOCK_REALTIME
+'''),
+    'cmp-requeue-pi': ('call', '''
+say(call(202, ctypes.byref(word), 12, 1, 0, ctypes.byref(ctypes.c_uint(0)), 0))
+'''),
     'requeue-pi': ('call', '''
 say(futex(11, 0, at(10 ** 7, time.CLOCK_MONOTONIC), ctypes.byref(ctypes.c_uint(0)))) # FUTEX_WAIT_REQUEUE_PI
 '''),
