@@ -10,6 +10,8 @@
 #include <inttypes.h>
 #include <linux/futex.h>
 #include <linux/seccomp.h>
+#include <poll.h>
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -20,6 +22,8 @@
 #include "../base/fault.h"
 #include "../wire/reasons.h"
 
+#define STACK_POINTER_NS NSEC_PER_SEC
+#define STACK_POINTER_TRIES 20 /* without a pause */
 #define STEP_NS (5 * NSEC_PER_SEC)
 #define POLL_MAX 4096 /* descriptors; more is an address or flags of another call */
 
@@ -89,12 +93,19 @@ static unsigned reason_of(unsigned nr)
 
 uint64_t agent_stack_pointer(const struct guest_thread *g)
 {
+	uint64_t sp = 0, deadline = clock_mono_ns() + STACK_POINTER_NS;
 	char path[40], text[256];
-	uint64_t sp = 0;
+	int tries = 0;
+	bool running;
 
 	(void)snprintf(path, sizeof(path), "/proc/%d/syscall", g->t.pid);
-	if (file_read_small(path, text, sizeof(text)) > 0)
-		(void)sscanf(text, "%*s %*s %*s %*s %*s %*s %*s %" SCNx64, &sp);
+	/* One that we interrupt while it begins to wait for us runs for a moment more, once it has a processor. */
+	do {
+		running = file_read_small(path, text, sizeof(text)) > 0 && strncmp(text, "running", 7) == 0;
+		if (running)
+			(void)(++tries < STACK_POINTER_TRIES ? sched_yield() : poll(NULL, 0, 1));
+	} while (running && clock_mono_ns() < deadline);
+	(void)sscanf(text, "%*s %*s %*s %*s %*s %*s %*s %" SCNx64, &sp);
 	return sp;
 }
 
