@@ -46,17 +46,17 @@ int stops_tell(struct shepherd *s)
 static int ask_anew(struct deputy *d)
 {
 	uint64_t deadline = clock_mono_ns() + STEP_NS;
-	int sig = 0, r = tracee_mask_all(&d->t);
+	int r = tracee_mask_all(&d->t);
 
 	while (r == 0 && d->t.stop != TRACEE_GROUP && d->t.stop != TRACEE_EVENT) {
 		r = tracee_interrupt(&d->t);
 		if (r == 0)
-			r = tracee_resume(&d->t, TRACEE_CONT, sig);
+			r = tracee_resume(&d->t, TRACEE_CONT, 0);
 		if (r == 0)
 			r = tracee_wait(&d->t, deadline);
 		if (r == 0 && d->t.stop == TRACEE_ENDED)
 			process_ended(d->s);
-		sig = tracee_unblockable(&d->t);
+		(void)tracee_puts_off_stop(&d->t);
 	}
 	return r;
 }

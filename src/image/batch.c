@@ -79,7 +79,7 @@ static int run_batch(struct builder *b)
 {
 	struct user_regs_struct regs;
 	size_t bytes = b->batch_n * sizeof(*b->batch);
-	int sig = 0, r = tracee_write(b->t, b->stub + STUB_TABLE, b->batch, bytes);
+	int r = tracee_write(b->t, b->stub + STUB_TABLE, b->batch, bytes);
 
 	if (r == 0)
 		r = tracee_get_regs(b->t, &regs);
@@ -92,11 +92,10 @@ static int run_batch(struct builder *b)
 	r = tracee_set_regs(b->t, &regs);
 	do {
 		if (r == 0)
-			r = tracee_resume(b->t, TRACEE_CONT, sig);
+			r = tracee_resume(b->t, TRACEE_CONT, 0);
 		if (r == 0)
 			r = tracee_wait(b->t, clock_mono_ns() + BATCH_NS);
-		sig = tracee_unblockable(b->t);
-	} while (r == 0 && (b->t->stop == TRACEE_EVENT || b->t->stop == TRACEE_GROUP || sig));
+	} while (r == 0 && (b->t->stop == TRACEE_EVENT || b->t->stop == TRACEE_GROUP || tracee_puts_off_stop(b->t)));
 	if (r == 0 && (b->t->stop != TRACEE_SIGNAL || b->t->sig != SIGILL))
 		r = b->t->stop == TRACEE_ENDED ? -ESRCH : -EPROTO;
 	return r < 0 ? r : tracee_read(b->t, b->stub + STUB_TABLE, b->batch, bytes);

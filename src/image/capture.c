@@ -28,7 +28,11 @@ static int step_once(struct tracee *t, bool can_step, uint64_t deadline_ns)
 		r = tracee_interrupt(t);
 		if (r == 0)
 			r = tracee_resume(t, TRACEE_CONT, 0);
-		return r < 0 ? r : tracee_wait(t, deadline_ns);
+		if (r == 0)
+			r = tracee_wait(t, deadline_ns);
+		if (r == 0)
+			(void)tracee_puts_off_stop(t);
+		return r;
 	}
 	/* A signal on the way is delivered: it is the process's business whether its handler runs first. */
 	r = tracee_resume(t, TRACEE_SINGLESTEP, t->stop == TRACEE_SIGNAL ? t->sig : 0);

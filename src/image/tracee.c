@@ -14,6 +14,8 @@
 #include <unistd.h>
 
 #include "../base/clock.h"
+#include "image.h"
+#include "inspect.h"
 
 #define TRACEE_OPTIONS (PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACECLONE)
 #define KERNEL_SIGSET_BYTES 8
@@ -250,6 +252,10 @@ int tracee_unmask(struct tracee *t)
 	if (r < 0)
 		return r;
 	t->masked = false;
+	/* A SIGCONT after it has undone it: kernel/signal.c, prepare_signal(). */
+	if (t->stop_again && !inspect_pending(t->pid, SIGCONT) && kill(t->pid, SIGSTOP) < 0)
+		return -errno;
+	t->stop_again = false;
 	return 0;
 }
 
@@ -280,18 +286,19 @@ bool tracee_fault_waits(const struct tracee *t)
 	return false;
 }
 
-int tracee_unblockable(const struct tracee *t)
+bool tracee_puts_off_stop(struct tracee *t)
 {
-	return t->stop == TRACEE_SIGNAL && t->sig == SIGSTOP && t->masked ? SIGSTOP : 0;
+	bool is_stop = t->stop == TRACEE_SIGNAL && t->sig == SIGSTOP && t->masked;
+
+	t->stop_again |= is_stop;
+	return is_stop;
 }
 
 /* Resumes to the next syscall stop. Group stops and interrupts that come between are passed over. */
 static int to_syscall_stop(struct tracee *t, enum tracee_stop wanted, uint64_t deadline_ns)
 {
-	int sig = 0;
-
 	for (;;) {
-		int r = tracee_resume(t, TRACEE_TO_SYSCALL, sig);
+		int r = tracee_resume(t, TRACEE_TO_SYSCALL, 0);
 
 		if (r == 0)
 			r = tracee_wait(t, deadline_ns);
@@ -301,8 +308,9 @@ static int to_syscall_stop(struct tracee *t, enum tracee_stop wanted, uint64_t d
 			return 0;
 		if (t->stop == TRACEE_ENDED)
 			return -ESRCH;
-		sig = tracee_unblockable(t);
-		if (!sig && t->stop != TRACEE_EVENT && t->stop != TRACEE_GROUP && t->stop != TRACEE_CLONE)
+		if (tracee_puts_off_stop(t))
+			continue;
+		if (t->stop != TRACEE_EVENT && t->stop != TRACEE_GROUP && t->stop != TRACEE_CLONE)
 			return -EPROTO;
 	}
 }
@@ -326,15 +334,20 @@ int tracee_syscall(struct tracee *t, int64_t *ret, unsigned nr, uint64_t a0, uin
 	regs.r8 = a4;
 	regs.r9 = a5;
 	regs.eflags &= ~0x500ULL; /* neither TF nor DF */
-	r = tracee_set_regs(t, &regs);
-	if (r == 0)
-		r = to_syscall_stop(t, TRACEE_ENTER, deadline);
-	if (r == 0)
-		r = to_syscall_stop(t, TRACEE_EXIT, deadline);
-	if (r == 0)
-		r = tracee_get_regs(t, &regs);
-	if (r == 0)
-		*ret = (int64_t)regs.rax;
+	/* Job control makes clone() give up, whatever is blocked: kernel/fork.c, copy_process(). */
+	do {
+		struct user_regs_struct now;
+
+		r = tracee_set_regs(t, &regs);
+		if (r == 0)
+			r = to_syscall_stop(t, TRACEE_ENTER, deadline);
+		if (r == 0)
+			r = to_syscall_stop(t, TRACEE_EXIT, deadline);
+		if (r == 0)
+			r = tracee_get_regs(t, &now);
+		if (r == 0)
+			*ret = (int64_t)now.rax;
+	} while (r == 0 && *ret == -ERESTARTNOINTR_ && clock_mono_ns() < deadline);
 	return r;
 }
 
@@ -351,7 +364,7 @@ int tracee_fork(struct tracee *t, int64_t *ret, uint64_t flags, uint64_t child_t
 
 int tracee_settle(struct tracee *t, const struct user_regs_struct *regs, uint64_t deadline_ns)
 {
-	int r, sig = 0;
+	int r;
 
 	/* Restart codes are decided in get_signal(): only an event or group stop lies inside it. */
 	while (t->stop != TRACEE_EVENT && t->stop != TRACEE_GROUP) {
@@ -359,14 +372,14 @@ int tracee_settle(struct tracee *t, const struct user_regs_struct *regs, uint64_
 		if (r == 0)
 			r = tracee_interrupt(t);
 		if (r == 0)
-			r = tracee_resume(t, TRACEE_CONT, sig);
+			r = tracee_resume(t, TRACEE_CONT, 0);
 		if (r == 0)
 			r = tracee_wait(t, deadline_ns);
 		if (r < 0)
 			return r;
 		if (t->stop == TRACEE_ENDED)
 			return -ESRCH;
-		sig = tracee_unblockable(t);
+		(void)tracee_puts_off_stop(t);
 	}
 	r = tracee_set_regs(t, regs);
 	return r < 0 ? r : tracee_unmask(t);

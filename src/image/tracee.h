@@ -46,6 +46,8 @@ struct tracee {
 	bool group_stop; /* its process was stopped by job control when it last came to TRACEE_EVENT or TRACEE_GROUP */
 	void (*meanwhile)(void *arg); /* called all the time while it is waited for; NULL: nothing to do */
 	void *meanwhile_arg;
+	bool stop_again; /* a SIGSTOP came meanwhile, which nothing blocks; it is sent again when the mask is given back
+			  */
 };
 
 void tracee_init(struct tracee *t, pid_t pid);
@@ -90,11 +92,9 @@ bool tracee_signal_waits(const struct tracee *t);
 /* Has an instruction of the stopped task failed, and the signal for that is still to be told? The next stop is for it.
  */
 bool tracee_fault_waits(const struct tracee *t);
-/* SIGSTOP when the task stands before one with all signals blocked, which that one is not; else 0. It is resumed with
- * it, so that the kernel stops the process, and undoes that when SIGCONT comes, in whatever order: a signal that is
- * kept back and sent again would undo a SIGCONT that has come meanwhile (kernel/signal.c, prepare_signal()). The task
- * itself goes on when it is told to, and a group stop follows when it is let go. */
-int tracee_unblockable(const struct tracee *t);
+/* True when the task, with all signals blocked, stands before a SIGSTOP: it is to be resumed without it, and gets it
+ * again with its own mask. */
+bool tracee_puts_off_stop(struct tracee *t);
 
 /* Makes the stopped task execute call nr and gives the raw result in *ret. Needs syscall_ip and tracee_mask_all().
  * The registers are changed; the caller sets them again. -errno only when the tracing failed. */

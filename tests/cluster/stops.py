@@ -69,12 +69,14 @@ class Job(promises.Program):
 
         def still():
             states, used = '', 0
-            for tid in os.listdir(f'/proc/{guest}/task'):
-                with open(f'/proc/{guest}/task/{tid}/stat') as f:
-                    fields = f.read().rpartition(')')[2].split()
-                with open(f'/proc/{guest}/task/{tid}/schedstat') as f:
-                    used += int(f.read().split()[0])
-                states += fields[0]
+            try:
+                for tid in os.listdir(f'/proc/{guest}/task'):
+                    with open(f'/proc/{guest}/task/{tid}/stat') as f:
+                        states += f.read().rpartition(')')[2].split()[0]
+                    with open(f'/proc/{guest}/task/{tid}/schedstat') as f:
+                        used += int(f.read().split()[0])
+            except (FileNotFoundError, ProcessLookupError): # a thread has just ended
+                return False
             seen.append(used)
             # D: it waits for its call.
             return set(states) <= set('tD') and len(seen) > 9 and len(set(seen[-9:])) == 1
@@ -187,7 +189,8 @@ def signals(y, argv):
                 promises.queue(j.pid, 3 * i + k)
             os.kill(j.pid, signal.SIGUSR1)
             j.stands()
-            assert waiting(j.pid) == 1 << (signal.SIGUSR1 - 1) | 1 << (signal.SIGRTMIN - 1)
+            now = waiting(j.pid)
+            assert now == 1 << (signal.SIGUSR1 - 1) | 1 << (signal.SIGRTMIN - 1), f'these wait: {now:#x}, round {i}'
             if i % 2:
                 j.move(('h2', 'h1')[i // 2 % 2])
             j.go_on()
