@@ -58,7 +58,8 @@ static void look_at_stat(const char *path, int id, char *text, size_t n)
 
 	must(read_all(path, text, n) > 50);
 	p = strrchr(text, ')');
-	must(p && atoi(text) == id && p[1] == ' ' && strchr("RS", p[2]));
+	/* Another thread may wait for a page, or stand already when the process is about to be moved. */
+	must(p && atoi(text) == id && p[1] == ' ' && strchr("RSDt", p[2]));
 	for (; (p = strchr(p, ' ')); p++)
 		words++;
 	must(words >= 49 && text[strlen(text) - 1] == '\n');
