@@ -136,8 +136,8 @@ static int leave(struct deputy *d, int64_t status)
 		(void)tracee_puts_off_stop(&d->t);
 	}
 	/* A stop of the process that this thread was to take. */
-	if (r == 0 && d->t.stop_again && d->s->threads_n > 1)
-		(void)kill(d->s->pid, SIGSTOP);
+	if (r == 0 && d->s->threads_n > 1)
+		r = tracee_stop_again(&d->t, d->s->pid);
 	/* Killed meanwhile: the process's end is only told when this one's was taken. */
 	return r == -ESRCH ? tracee_wait(&d->t, deadline) : r;
 }

@@ -293,18 +293,6 @@ static char *copy(struct wire_bytes b)
 	return p;
 }
 
-static int read_own(const struct view *v, enum view_kind kind, char **ret)
-{
-	char path[80];
-
-	if (v->tid)
-		(void)snprintf(path, sizeof(path), "/proc/%" PRId64 "/task/%" PRId64 "/%s", v->pid, v->tid,
-			       view_name(kind));
-	else
-		(void)snprintf(path, sizeof(path), "/proc/%" PRId64 "/%s", v->pid, view_name(kind));
-	return file_read_all(path, VIEW_TEXT_MAX, ret, NULL);
-}
-
 /* A thread that waits for its deputy does not run, whatever it does on its host. */
 static bool runs(const struct deputy *d, const struct wire_view_tell *m)
 {
@@ -327,11 +315,11 @@ static int compose(struct deputy *d, const struct wire_view_tell *m, struct buf 
 		return -ENOMEM;
 	if (v->kind == VIEW_ROLLUP)
 		return buf_append(out, text, m->text.len);
-	r = read_own(v, v->kind == VIEW_SMAPS ? VIEW_SMAPS : VIEW_MAPS, &maps);
+	r = inspect_view_text(v, v->kind == VIEW_SMAPS ? VIEW_SMAPS : VIEW_MAPS, &maps);
 	if (r == 0)
 		r = view_maps(text, maps, s->maps.vdso_start, s->maps.vdso_end, figures ? NULL : out, &sizes);
 	if (r == 0 && figures)
-		r = read_own(v, v->kind, &own);
+		r = inspect_view_text(v, v->kind, &own);
 	return r < 0 || !figures ? r : view_figures(v->kind, own, &host, &sizes, out);
 }
 

@@ -282,7 +282,7 @@ static struct view own_view(const char *link, pid_t pid)
 	return v;
 }
 
-static int read_text(const struct view *v, enum view_kind kind, char **ret)
+int inspect_view_text(const struct view *v, enum view_kind kind, char **ret)
 {
 	char path[80];
 
@@ -298,10 +298,10 @@ int inspect_read_view(const struct view *v, bool traced, struct buf *out)
 {
 	bool figures = v->kind == VIEW_STAT || v->kind == VIEW_STATM || v->kind == VIEW_STATUS;
 	_cleanup_free_ char *text = NULL, *status = NULL;
-	int r = read_text(v, v->kind, &text);
+	int r = inspect_view_text(v, v->kind, &text);
 
 	if (r == 0 && figures)
-		r = read_text(v, VIEW_STATUS, &status);
+		r = inspect_view_text(v, VIEW_STATUS, &status);
 	if (r < 0)
 		return r;
 	return figures ? view_running(v->kind, text, status, traced, out) : buf_append(out, text, strlen(text));

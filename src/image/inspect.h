@@ -48,6 +48,8 @@ int inspect_signals(pid_t pid, struct inspect *ret) _must_check_;
  * is 0 or one of its threads. -EACCES when nobody may look, -EBADF when there is no such descriptor. */
 int inspect_view(pid_t pid, int fd, struct view *ret) _must_check_;
 
+/* What the kernel says there in a file of that kind; *ret is the caller's. -errno */
+int inspect_view_text(const struct view *v, enum view_kind kind, char **ret) _must_check_;
 /* Appends the text of that file of a process at home that stands still, as it would read it itself. */
 int inspect_read_view(const struct view *v, bool traced, struct buf *out) _must_check_;
 

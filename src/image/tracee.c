@@ -252,8 +252,13 @@ int tracee_unmask(struct tracee *t)
 	if (r < 0)
 		return r;
 	t->masked = false;
+	return tracee_stop_again(t, t->pid);
+}
+
+int tracee_stop_again(struct tracee *t, pid_t pid)
+{
 	/* A SIGCONT after it has undone it: kernel/signal.c, prepare_signal(). */
-	if (t->stop_again && !inspect_pending(t->pid, SIGCONT) && kill(t->pid, SIGSTOP) < 0)
+	if (t->stop_again && !inspect_pending(pid, SIGCONT) && kill(pid, SIGSTOP) < 0)
 		return -errno;
 	t->stop_again = false;
 	return 0;

@@ -95,6 +95,9 @@ bool tracee_fault_waits(const struct tracee *t);
 /* True when the task, with all signals blocked, stands before a SIGSTOP: it is to be resumed without it, and gets it
  * again with its own mask. */
 bool tracee_puts_off_stop(struct tracee *t);
+/* Sends what was put off, unless SIGCONT has come since; tracee_unmask() does so. For a thread that has ended: to its
+ * process pid, which another thread takes. */
+int tracee_stop_again(struct tracee *t, pid_t pid) _must_check_;
 
 /* Makes the stopped task execute call nr and gives the raw result in *ret. Needs syscall_ip and tracee_mask_all().
  * The registers are changed; the caller sets them again. -errno only when the tracing failed. */

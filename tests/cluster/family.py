@@ -188,10 +188,6 @@ say(end(child(lambda: 7)), len(heard))
 '''
 
 
-def trips(y, p):
-    return sum(e[0] == 'home' for e in y.ended.get(p.pid, []))
-
-
 def one(y, name):
     times, fault, ends, says, moves, text = CASES[name]
     argv = [sys.executable, '-IS', '-c', promises.PAUSE + PRELUDE + (text or FAILING)]
@@ -222,8 +218,8 @@ def one(y, name):
         assert got == want, f'code {got[0]}: {got[1].decode()}--- instead of {want[0]}: {want[1].decode()}'
         times += moves.count((0, 'home'))
         # The shepherd says so only after it has let the process go.
-        promises.wait_until('a word about each trip', lambda: trips(y, p) >= times, 60, y.pump)
-        assert trips(y, p) == times, f'{trips(y, p)} trips home instead of {times}'
+        promises.wait_until('a word about each trip', lambda: promises.trips(y, p) >= times, 60, y.pump)
+        assert promises.trips(y, p) == times, f'{promises.trips(y, p)} trips home instead of {times}'
         assert fault or not promises.lost(y, list(y.ended)), promises.lost(y, list(y.ended))
         promises.wait_until('its helpers are gone',
                             lambda: set(promises.parts_of_test().values()) <= {'yard'}, 60, y.pump)

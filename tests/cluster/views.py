@@ -312,42 +312,11 @@ print(field(text('status'), 'Pid') == str(me), at(address(c.getpid)))
 }
 
 
-def trips(y, p):
-    return len([e for e in y.ended.get(p.pid, []) if e[0] == 'home'])
-
-
 def one(y, name):
     times, fault, text = CASES[name]
-    argv = [sys.executable, '-IS', '-c', promises.PAUSE + PRELUDE + text]
-    want = promises.unmoved(argv)
-    assert want[0] == 0, f'fails without being moved: {want}'
-    p = promises.Program(argv, boundaries=True)
-    y.ended.pop(p.pid, None)
-    who, _, point = (fault or 'agent -').partition(' ')
-    try:
-        assert promises.at_pause(y, p), f'it does not begin: {p.finish(y.pump)}'
-        y.send(f'fault {who} {point}')
-        r, _, _, _, why = y.move(p.pid, 'h1')
-        y.send(f'fault {who} -')
-        if name == 'half-read':
-            assert r == -16 and 'is just reading /proc' in why, f'it does not stay: {r} {why}'
-        else:
-            assert r == 0, f'it is not moved: {why}'
-        p.go(p.pid)
-        if promises.at_pause(y, p):
-            assert trips(y, p) == times, f'{trips(y, p)} trips home until the second pause, instead of {times}: {y.made}'
-            r, _, _, _, why = y.move(p.pid, 'home')
-            assert r == 0, f'it does not come home: {why}'
-            p.go(p.pid)
-            times += 1
-        got = p.finish(y.pump)
-        assert got == want, f'code {got[0]}: {got[1].decode()}--- instead of {want[0]}: {want[1].decode()}'
-        # The shepherd says so only after it has let the process go.
-        promises.wait_until('a word about each trip', lambda: trips(y, p) >= times or promises.lost(y, [p.pid]), 60, y.pump)
-        assert trips(y, p) == times, f'{trips(y, p)} trips home instead of {times}: {y.made}'
-        assert not promises.lost(y, [p.pid]), promises.lost(y, [p.pid])
-    finally:
-        p.close()
+    kind, _, point = (fault or 'agent ').partition(' ')
+    promises.there_and_back(y, [sys.executable, '-IS', '-c', promises.PAUSE + PRELUDE + text], times, point, kind,
+                            'is just reading /proc' if name == 'half-read' else None)
 
 
 def run(argv):

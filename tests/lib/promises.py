@@ -390,6 +390,45 @@ def at_pause(y, p, deadline=60):
     return int.from_bytes(os.read(p.at, 4), 'little') if poll.poll(0) else 0
 
 
+def trips(y, p):
+    """How often the shepherd has said that p is home."""
+    return sum(e[0] == 'home' for e in y.ended.get(p.pid, []))
+
+
+def there_and_back(y, argv, times, fault=None, kind='agent', stays=None):
+    """Runs argv unmoved, and again so that it is on h1 from its first pause on and at home from its second (if it has one): both say
+    the same, and it has come home by itself that many times. The fault is of the kind of helper; with `stays`, the first move is
+    refused in these words."""
+    want = unmoved(argv)
+    assert want[0] == 0, f'fails without being moved: {want}'
+    p = Program(argv, boundaries=True)
+    y.ended.pop(p.pid, None)
+    try:
+        assert at_pause(y, p), f'it does not begin: {p.finish(y.pump)}'
+        y.send(f'fault {kind} {fault or "-"}')
+        r, _, _, _, why = y.move(p.pid, 'h1')
+        y.send(f'fault {kind} -')
+        if stays:
+            assert r == -errno.EBUSY and stays in why, f'it does not stay: {r} {why}'
+        else:
+            assert r == 0, f'it is not moved: {why}'
+        p.go(p.pid)
+        if at_pause(y, p):
+            assert trips(y, p) == times, f'{trips(y, p)} trips home until the second pause, instead of {times}: {y.made}'
+            r, _, _, _, why = y.move(p.pid, 'home')
+            assert r == 0, f'it does not come home: {why}'
+            p.go(p.pid)
+            times += 1
+        got = p.finish(y.pump)
+        assert got == want, f'code {got[0]}: {got[1].decode()}--- instead of {want[0]}: {want[1].decode()}'
+        # The shepherd says so only after it has let the process go.
+        wait_until('a word about each trip', lambda: trips(y, p) >= times or lost(y, [p.pid]), 60, y.pump)
+        assert trips(y, p) == times, f'{trips(y, p)} trips home instead of {times}: {y.made}'
+        assert not lost(y, [p.pid]), lost(y, [p.pid])
+    finally:
+        p.close()
+
+
 def each_case(y, cases):
     """Runs each of [(name, function)]; says of all how they end, and then that they were right and nothing is left."""
     bad = 0
