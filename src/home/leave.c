@@ -110,10 +110,13 @@ int shepherd_open_link(struct shepherd *s, const struct wire_helper_move *order,
 /* The first reason becomes the error; the list goes along in HELPER_MOVED. */
 static int refuse(struct shepherd *s, struct err *e)
 {
+	const struct inspect_reason *why = s->facts.reasons;
+
 	if (!s->facts.n)
 		return 0;
-	return err_reason(e, s->facts.reasons[0].reason, -EBUSY, "process %d (%s) stays home: %s", s->pid,
-			  s->facts.comm, s->facts.reasons[0].sentence);
+	/* As the launcher has it: one that has ended is not there, rather than not to be moved now. */
+	return err_reason(e, why->reason, why->reason == REASON_ZOMBIE ? -ESRCH : -EBUSY,
+			  "process %d (%s) stays home: %s", s->pid, s->facts.comm, why->sentence);
 }
 
 /* The frozen process may differ from the one that was inspected while it ran: what it has opened or set since confines
