@@ -284,7 +284,7 @@ class Run:
 
     def environment(self, test):
         e = {k: v for k, v in os.environ.items() if not k.startswith('GODWIT_') or k == 'GODWIT_SEED'}
-        e.update(GODWIT_BUILD=self.build, LC_ALL='C.UTF-8', PYTHONDONTWRITEBYTECODE='1', NO_COLOR='1')
+        e.update(GODWIT_BUILD=self.build, GODWIT_CONFIG='/dev/null', LC_ALL='C.UTF-8', PYTHONDONTWRITEBYTECODE='1', NO_COLOR='1')
         e['PATH'] = e.get('PATH', '/usr/bin:/bin') + ':/usr/sbin:/sbin'
         with self.print_lock:
             self.number += 1

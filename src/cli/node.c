@@ -8,7 +8,7 @@
 
 int verb_node(struct cli *cx)
 {
-	static const char *const actions[] = {"stay", "nostay", "block", "unblock", "expel"};
+	static const char *const actions[] = {"stay", "nostay", "block", "unblock", "expel", "reload"};
 	_cleanup_json_ json_t *reply = NULL;
 	struct err e = {0};
 	const char *node = cx->argc > 1 ? cx->argv[1] : NULL;
@@ -17,7 +17,8 @@ int verb_node(struct cli *cx)
 	while (i < ARRAY_SIZE(actions) && strcmp(actions[i], cx->argv[0]) != 0)
 		i++;
 	if (i == ARRAY_SIZE(actions)) {
-		(void)err_set(&e, -EINVAL, "\"%.60s\" is none of stay, nostay, block, unblock, expel", cx->argv[0]);
+		(void)err_set(&e, -EINVAL, "\"%.60s\" is none of stay, nostay, block, unblock, expel, reload",
+			      cx->argv[0]);
 		return cli_fail(&e);
 	}
 	if (client_ask(cx->at, "NodeSet", json_pack("{s:s, s:s*}", "action", actions[i], "node", node), 10, &reply,

@@ -29,6 +29,7 @@
 #define SANDBOX_NODES_MAX 250
 #define SANDBOX_PATH_MAX 192
 #define SANDBOX_STATE_DIR "/run/godwit-state" /* inside a node */
+#define SANDBOX_CONFIG SANDBOX_STATE_DIR "/godwit.conf"
 
 /* Marks a call whose failure changes nothing that was promised. */
 static inline void may_fail(int r)

@@ -68,6 +68,21 @@ static int mount_here(const char *type, const char *dir, const char *options, un
 	return 0;
 }
 
+/* The node's own configuration file, so that the machine's is not read. */
+static int write_config(struct err *e)
+{
+	static const char text[] =
+	    "# The configuration of this node of the sandbox: godwitd --show-config tells what may stand\n"
+	    "# here, and `godwit node reload` has it read again.\n";
+	_cleanup_close_ int fd = open(SANDBOX_CONFIG, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+
+	if (fd < 0 && errno == EEXIST)
+		return 0;
+	if (fd < 0 || write(fd, text, sizeof(text) - 1) < 0)
+		return err_set(e, -errno, "cannot write %s: %s", SANDBOX_CONFIG, strerror(errno));
+	return 0;
+}
+
 /* The node's view of the file tree. dir_fd: the node's directory of the sandbox, which /run is about to hide. */
 static int make_tree(int state_fd, struct err *e)
 {
@@ -90,7 +105,7 @@ static int make_tree(int state_fd, struct err *e)
 	(void)snprintf(source, sizeof(source), "/proc/self/fd/%d", state_fd);
 	if (mount(source, SANDBOX_STATE_DIR, NULL, MS_BIND, NULL) < 0)
 		return err_set(e, -errno, "cannot mount the state directory: %s", strerror(errno));
-	return 0;
+	return write_config(e);
 }
 
 static void start_child(struct node_init *in, struct child *c, char *const argv[], int pass_fd)
@@ -122,7 +137,7 @@ static void start_launcher(struct node_init *in)
 static void start_daemon(struct node_init *in)
 {
 	const char *cpus = cli_value(in->cx, "cpus"), *bytes = cli_value(in->cx, "bytes");
-	char fd_text[16], *argv[20];
+	char fd_text[16], *argv[24];
 	int pipes[2], n = 0;
 
 	if (pipe2(pipes, O_CLOEXEC) < 0) {
@@ -133,6 +148,8 @@ static void start_daemon(struct node_init *in)
 	argv[n++] = (char *)in->daemon.name;
 	argv[n++] = (char *)"--state";
 	argv[n++] = (char *)SANDBOX_STATE_DIR;
+	argv[n++] = (char *)"--config";
+	argv[n++] = (char *)SANDBOX_CONFIG;
 	argv[n++] = (char *)"--name";
 	argv[n++] = (char *)cli_value(in->cx, "node");
 	argv[n++] = (char *)"--listen";

@@ -197,9 +197,10 @@ const struct cli_verb cli_verbs[] = {
 		.examples = EXAMPLES({"godwit nodes", "who is there and how busy"}),
 		.run = verb_nodes,
 	}, {
-		.name = "node", .args = "stay|nostay|block|unblock|expel [NODE]", .summary = "say what a node gives and takes",
+		.name = "node", .args = "stay|nostay|block|unblock|expel|reload [NODE]", .summary = "say what a node gives and takes",
 		.text = "stay: processes of this node are not moved away automatically. nostay: they are. block: no guests are taken. unblock: they are. "
-			"expel: block, and send home the guests that are here. Only root may; the setting survives a restart. Without NODE, "
+			"expel: block, and send home the guests that are here. reload: the node's configuration file is read again. Only root may; the "
+			"settings survive a restart. Without NODE, "
 			"this node is meant; another node of the cluster is told by this node's daemon.",
 		.options = OPTIONS(OPT_JSON),
 		.examples = EXAMPLES({"sudo godwit node expel", "I need my machine for myself"}, {"sudo godwit node unblock", "guests are welcome again"}),

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The command line of godwitd.
+ * The command line of godwitd, and what goes with it.
  * Promise: every wrong option is refused with a sentence that names it. Must not: touch files or the system.
  */
 #include <ctype.h>
@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "base/log.h"
 #include "node.h"
 
 int config_parse_milli(const char *text, uint32_t *ret)
@@ -60,7 +61,7 @@ bool config_name_ok(const char *name)
 }
 
 /* "ADDR", "ADDR:PORT", "[V6]:PORT", "V6" or ":PORT". */
-static int parse_listen(struct node_config *c, const char *text)
+int config_parse_listen(struct node_config *c, const char *text)
 {
 	const char *colon = strrchr(text, ':'), *end;
 	unsigned long port;
@@ -98,19 +99,23 @@ static int copy(char *dst, size_t cap, const char *text)
 	return 0;
 }
 
-static const char help[] = "usage: godwitd [options]\n"
-			   "The daemon of one node of a Godwit cluster; runs in the foreground.\n"
-			   "  --state DIR           keys and settings (/var/lib/godwit)\n"
-			   "  --run DIR             sockets (/run/godwit, or GODWIT_RUN)\n"
-			   "  --name NAME           the node's name (the host's)\n"
-			   "  --listen ADDR[:PORT]  where other nodes connect (all addresses, port 7117)\n"
-			   "  --advertise ADDR      the address that other nodes are told\n"
-			   "  --cpus F              use at most this many processors, as 1.5\n"
-			   "  --memory BYTES        use at most this much memory, as 4G\n"
-			   "  --user USER           run as this user (godwit, else nobody)\n"
-			   "  --ready-fd N          write one byte to this descriptor when ready\n"
-			   "  --check-config        read the configuration, say what is wrong, end\n"
-			   "  --version, --help\n";
+static const char help[] =
+    "usage: godwitd [options]\n"
+    "The daemon of one node of a Godwit cluster; runs in the foreground.\n"
+    "  --state DIR           keys and settings (/var/lib/godwit)\n"
+    "  --run DIR             sockets (/run/godwit, or GODWIT_RUN)\n"
+    "  --name NAME           the node's name (the host's)\n"
+    "  --listen ADDR[:PORT]  where other nodes connect (all addresses, port 7117)\n"
+    "  --advertise ADDR      the address that other nodes are told\n"
+    "  --cpus F              use at most this many processors, as 1.5\n"
+    "  --memory BYTES        use at most this much memory, as 4G\n"
+    "  --user USER           run as this user (godwit, else nobody)\n"
+    "  --ready-fd N          write one byte to this descriptor when ready\n"
+    "  --config FILE         what the administrator has decided (" SETTINGS_FILE ", or GODWIT_CONFIG),\n"
+    "                        and FILE.d/NAME.conf\n"
+    "  --check-config        read the configuration, say what is wrong, end\n"
+    "  --show-config         write the configuration as it is in effect, with what each setting means\n"
+    "  --version, --help\n";
 
 static int set_option(struct node_config *c, int opt, const char *arg)
 {
@@ -124,7 +129,7 @@ static int set_option(struct node_config *c, int opt, const char *arg)
 	case 'n':
 		return config_name_ok(arg) ? copy(c->name, sizeof(c->name), arg) : -EINVAL;
 	case 'l':
-		return parse_listen(c, arg);
+		return config_parse_listen(c, arg);
 	case 'a':
 		return copy(c->advertise, sizeof(c->advertise), arg);
 	case 'c':
@@ -137,8 +142,14 @@ static int set_option(struct node_config *c, int opt, const char *arg)
 	case 'f':
 		c->ready_fd = isdigit((unsigned char)*arg) ? (int)strtol(arg, &end, 10) : -1;
 		return c->ready_fd >= 0 && !*end ? 0 : -EINVAL;
+	case 'C':
+		c->file_given = true;
+		return copy(c->file, sizeof(c->file), arg);
 	case 'k':
 		c->check_only = true;
+		return 0;
+	case 'S':
+		c->show_only = true;
 		return 0;
 	default:
 		return -EINVAL;
@@ -156,16 +167,24 @@ enum config_result config_parse(struct node_config *c, int argc, char **argv, st
 						{"memory", required_argument, NULL, 'm'},
 						{"user", required_argument, NULL, 'u'},
 						{"ready-fd", required_argument, NULL, 'f'},
+						{"config", required_argument, NULL, 'C'},
 						{"check-config", no_argument, NULL, 'k'},
+						{"show-config", no_argument, NULL, 'S'},
 						{"version", no_argument, NULL, 'V'},
 						{"help", no_argument, NULL, 'h'},
 						{NULL, 0, NULL, 0}};
-	const char *run = getenv("GODWIT_RUN");
+	const char *run = getenv("GODWIT_RUN"), *file = getenv("GODWIT_CONFIG");
 	int opt, index = 0;
 
-	*c = (struct node_config){.state_dir = "/var/lib/godwit", .run_dir = "/run/godwit", .ready_fd = -1};
+	*c = (struct node_config){
+	    .state_dir = "/var/lib/godwit", .run_dir = "/run/godwit", .file = SETTINGS_FILE, .ready_fd = -1};
 	if (run && *run && copy(c->run_dir, sizeof(c->run_dir) - 32, run) < 0) {
 		(void)err_set(e, -EINVAL, "GODWIT_RUN is too long");
+		return CONFIG_WRONG;
+	}
+	c->file_given = file && *file;
+	if (c->file_given && copy(c->file, sizeof(c->file), file) < 0) {
+		(void)err_set(e, -EINVAL, "GODWIT_CONFIG is too long");
 		return CONFIG_WRONG;
 	}
 	opterr = 0;
@@ -191,4 +210,37 @@ enum config_result config_parse(struct node_config *c, int argc, char **argv, st
 		return CONFIG_WRONG;
 	}
 	return CONFIG_RUN;
+}
+
+static void log_mistake(void *arg, const char *file, unsigned line, const char *sentence)
+{
+	struct err *first = arg;
+
+	if (line)
+		log_error("%s:%u: %s", file, line, sentence);
+	else
+		log_error("%s: %s", file, sentence);
+	if (first->code)
+		return;
+	if (line)
+		(void)err_reason(first, REASON_CONFIG, -EINVAL, "%s:%u: %s", file, line, sentence);
+	else
+		(void)err_reason(first, REASON_CONFIG, -EINVAL, "%s: %s", file, sentence);
+}
+
+int config_read(const struct node_config *c, struct settings *ret, unsigned *ret_files, struct err *e)
+{
+	unsigned mistakes = settings_load(c->file, c->file_given, ret, ret_files, log_mistake, e);
+
+	return mistakes ? -EINVAL : 0;
+}
+
+void config_merge(struct node_config *c, const struct settings *s)
+{
+	if (!*c->name)
+		(void)snprintf(c->name, sizeof(c->name), "%s", s->node_name.text);
+	if (!*c->advertise)
+		(void)snprintf(c->advertise, sizeof(c->advertise), "%s", s->node_advertise.text);
+	if (!*c->listen && !c->port && *s->node_listen.text)
+		(void)!config_parse_listen(c, s->node_listen.text); /* it was tried when the file was read */
 }

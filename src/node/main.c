@@ -77,6 +77,7 @@ static void second(void *arg)
 	if (n->sampler.cpus_milli != cpus || n->sampler.mem_total != memory)
 		policy_reconfigure(n);
 	families_step(n);
+	owner_second(n);
 	policy_second(n, dt);
 	room_second(n);
 	peers_step(n);
@@ -86,8 +87,12 @@ static void second(void *arg)
 static void on_signal(void *arg, int signo)
 {
 	struct node *n = arg;
+	struct err e = {0};
 
-	loop_stop(n->loop, 0);
+	if (signo == SIGHUP)
+		(void)!owner_reload(n, &e); /* what is wrong is in the log */
+	else
+		loop_stop(n->loop, 0);
 }
 
 /* ---- privileges ---------------------------------------------------------------------------------------------------
@@ -176,6 +181,7 @@ static int signals(struct node *n, struct err *e)
 	(void)sigemptyset(&set);
 	(void)sigaddset(&set, SIGTERM);
 	(void)sigaddset(&set, SIGINT);
+	(void)sigaddset(&set, SIGHUP);
 	return loop_add_signals(n->loop, &set, on_signal, n) < 0 ? err_set(e, -ENOMEM, "the loop cannot be set up") : 0;
 }
 
@@ -219,7 +225,10 @@ static int start(struct node *n, struct err *e)
 	}
 	n->incarnation = clock_real_ns();
 	n->started_ns = clock_mono_ns();
-	sampler_init(&n->sampler, n->cfg.cpus_milli, n->cfg.memory);
+	sampler_init(&n->sampler);
+	sampler_limits(&n->sampler, n->cfg.cpus_milli ? n->cfg.cpus_milli : n->settings.node_cpus,
+		       n->cfg.memory ? n->cfg.memory : n->settings.node_memory, n->settings.guests_keep_cpus,
+		       n->settings.guests_keep_memory);
 	r = sampler_step(&n->sampler, n->started_ns);
 	if (r < 0)
 		return err_set(e, r, "/proc cannot be read");
@@ -262,16 +271,28 @@ static void stop(struct node *n)
 		(void)close(n->helper_fd);
 }
 
-static int check_only(struct node *n, struct err *e)
+/* --check-config, --show-config */
+static int look(struct node *n, unsigned files, struct err *e)
 {
+	int r;
+
 	n->uid = geteuid();
-	return state_load(n, e);
+	r = state_load(n, e);
+	keys_free(take_ptr(n->keys));
+	if (r < 0)
+		return r;
+	if (n->cfg.show_only)
+		settings_show(&n->settings, stdout);
+	else
+		(void)printf("%s: right%s\n", n->cfg.file, files ? "" : ", as it is not there");
+	return 0;
 }
 
 int main(int argc, char **argv)
 {
 	static struct node n; /* too big for comfort on a stack */
 	struct err e = {0};
+	unsigned files = 0;
 	int r;
 
 	log_open("godwitd", LOG_INFO_);
@@ -290,9 +311,11 @@ int main(int argc, char **argv)
 		log_error("GODWIT_FAULT is not understood");
 		return 2;
 	}
-	if (n.cfg.check_only) {
-		r = check_only(&n, &e);
-		keys_free(n.keys);
+	if (config_read(&n.cfg, &n.settings, &files, &e) < 0)
+		return 1; /* each mistake was logged */
+	config_merge(&n.cfg, &n.settings);
+	if (n.cfg.check_only || n.cfg.show_only) {
+		r = look(&n, files, &e);
 		if (r < 0)
 			log_error("%s", e.text);
 		return r < 0 ? 1 : 0;

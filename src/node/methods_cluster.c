@@ -320,11 +320,8 @@ void method_nodes(struct request *req)
 static const struct {
 	const char *word;
 	enum policy_admin_op op;
-} node_actions[] = {{"stay", POLICY_ADMIN_STAY},
-		    {"nostay", POLICY_ADMIN_NOSTAY},
-		    {"block", POLICY_ADMIN_BLOCK},
-		    {"unblock", POLICY_ADMIN_UNBLOCK},
-		    {"expel", POLICY_ADMIN_EXPEL}};
+} node_actions[] = {{"stay", POLICY_ADMIN_STAY},       {"nostay", POLICY_ADMIN_NOSTAY}, {"block", POLICY_ADMIN_BLOCK},
+		    {"unblock", POLICY_ADMIN_UNBLOCK}, {"expel", POLICY_ADMIN_EXPEL},   {"reload", 0}};
 
 /* An administrator of this node waits for what another node says. */
 struct node_ask {
@@ -336,6 +333,7 @@ struct node_ask {
 	char peer[NODE_NAME_MAX + 1];
 };
 
+/* NULL: no such word. One without an operation, "reload", is 0. */
 static const enum policy_admin_op *node_action(const char *word)
 {
 	size_t i;
@@ -351,17 +349,18 @@ static int node_set_here(struct node *n, enum policy_admin_op op, struct err *e)
 {
 	struct policy_event ev = {.type = POLICY_EV_ADMIN, .now_ns = clock_mono_ns()};
 
+	if (!op)
+		return owner_reload(n, e);
 	ev.admin.op = op;
 	n->stay = op == POLICY_ADMIN_STAY || (n->stay && op != POLICY_ADMIN_NOSTAY);
 	n->blocked = op == POLICY_ADMIN_BLOCK || (n->blocked && op != POLICY_ADMIN_UNBLOCK);
 	if (op == POLICY_ADMIN_EXPEL) {
-		n->blocked = n->expelling = true;
 		/* Expelling ends with the last guest; that no new ones come is meant to last. */
-		ev.admin.op = POLICY_ADMIN_BLOCK;
-		(void)policy_event(n, &ev, NULL);
-		ev.admin.op = POLICY_ADMIN_EXPEL;
+		n->blocked = n->expelling = true;
 	}
-	(void)policy_event(n, &ev, NULL);
+	owner_tell(n);
+	if (op != POLICY_ADMIN_BLOCK && op != POLICY_ADMIN_UNBLOCK)
+		(void)policy_event(n, &ev, NULL);
 	return state_save(n, e);
 }
 
@@ -453,7 +452,7 @@ void nodeset_order(struct node *n, struct peer *p, const struct wire_peer_node_s
 	a.reason = e.reason;
 	a.sentence = wire_str(e.text);
 	a.stay = n->stay;
-	a.blocked = n->blocked;
+	a.blocked = n->closed;
 	a.expelling = n->expelling ? helpers_guests(n) : 0;
 	(void)!peer_send(p, NODE_FRAME(n, peer_node_set_result, &a), NULL);
 }
@@ -509,7 +508,7 @@ void method_node_set(struct request *req)
 	if (node_set_here(n, *op, &e) < 0)
 		req_refuse_err(req, &e);
 	else
-		req_reply(req, node_set_json(n->stay, n->blocked, n->expelling ? helpers_guests(n) : 0));
+		req_reply(req, node_set_json(n->stay, n->closed, n->expelling ? helpers_guests(n) : 0));
 }
 
 void method_status(struct request *req)

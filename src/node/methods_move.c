@@ -199,6 +199,8 @@ static void why_answer(struct node *n, struct request *req, struct tracked *t, j
 	if (t->treat == TREAT_ALONE || t->treat == TREAT_IO)
 		(void)json_array_append_new(reasons,
 					    json_refusal(t->treat == TREAT_IO ? REASON_IO_BOUND : REASON_PINNED, NULL));
+	if (!t->host[0] && owner_keeps(n, t->comm))
+		(void)json_array_append_new(reasons, json_refusal(REASON_PROGRAM, NULL));
 	why_policy(n, t, reasons);
 	req_reply(req, json_pack("{s:i, s:o, s:s, s:s, s:s, s:b, s:o, s:s, s:o, s:o}", "pid", t->pid, "comm",
 				 json_text(t->comm), "home", n->name, "node", tracked_place(n, t), "state",

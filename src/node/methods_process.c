@@ -46,7 +46,7 @@ static json_t *user_of(uid_t uid)
 }
 
 /* The one thing to say about a process at home: why it does not move, or why it came home. */
-static unsigned reason_of(const struct tracked *t)
+static unsigned reason_of(const struct node *n, const struct tracked *t)
 {
 	if (t->treat == TREAT_ALONE)
 		return REASON_PINNED;
@@ -56,6 +56,8 @@ static unsigned reason_of(const struct tracked *t)
 		return t->confined;
 	if (t->host[0])
 		return REASON_NONE;
+	if (owner_keeps(n, t->comm))
+		return REASON_PROGRAM;
 	return t->last_home_reason ? t->last_home_reason : t->family ? REASON_NONE : REASON_NOT_FAMILY;
 }
 
@@ -85,7 +87,7 @@ static json_t *tracked_json(const struct node *n, const struct tracked *t)
 {
 	const struct sample_proc *p = sampler_find(&n->sampler, t->pid);
 	const struct helper *h = t->shepherd;
-	unsigned reason = reason_of(t);
+	unsigned reason = reason_of(n, t);
 	bool away = t->host[0];
 	char comm[sizeof(t->comm)];
 	struct proc_stat st;

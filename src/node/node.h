@@ -7,7 +7,8 @@
  * The parts: state.c (what survives), families.c (processes of this home), helpers.c (shepherds and agents),
  * launcher.c, conns.c (connections), peers.c (daemons of other nodes), join.c (tokens), moves.c (a move, seen from
  * home), offers.c (a move, seen from the host), requests.c (a host wants a guest away), policy.c (events in, actions
- * out), doctor.c, methods_*.c (control interface), main.c, config.c.
+ * out), owner.c (whom the node takes as guests), doctor.c, methods_*.c (control interface), main.c, config.c and
+ * settings.c (the configuration file).
  */
 #ifndef GODWIT_NODE_NODE_H
 #define GODWIT_NODE_NODE_H
@@ -26,6 +27,7 @@
 #include "wire/wire.h"
 #include "control.h"
 #include "sample.h"
+#include "settings.h"
 #include "usage.h"
 
 #define NODE_NAME_MAX 64 /* bytes without the NUL, as on the wire */
@@ -53,8 +55,9 @@ struct node_config {
 	uint16_t port; /* 0: that of node.json, else NODE_PORT */
 	uint32_t cpus_milli; /* 0: no limit */
 	uint64_t memory; /* bytes, 0: no limit */
+	char file[256]; /* the configuration file */
 	int ready_fd;
-	bool check_only, user_given;
+	bool check_only, show_only, user_given, file_given;
 };
 
 enum config_result { CONFIG_RUN, CONFIG_DONE, CONFIG_WRONG };
@@ -64,7 +67,11 @@ enum config_result config_parse(struct node_config *c, int argc, char **argv, st
 /* "1.5" -> 1500; "4G" -> bytes. -EINVAL */
 int config_parse_milli(const char *text, uint32_t *ret) _must_check_;
 int config_parse_bytes(const char *text, uint64_t *ret) _must_check_;
+int config_parse_listen(struct node_config *c, const char *text) _must_check_; /* "ADDR", "ADDR:PORT", ":PORT" */
 bool config_name_ok(const char *name); /* may it be a node's name? */
+/* Reads the configuration file; all mistakes are logged, the first one is in e. -EINVAL; *ret is then as before. */
+int config_read(const struct node_config *c, struct settings *ret, unsigned *ret_files, struct err *e) _must_check_;
+void config_merge(struct node_config *c, const struct settings *s); /* what the command line does not say */
 
 /* ---- room.c: the memory of guests ------------------------------------------------------------------------ */
 
@@ -81,6 +88,7 @@ struct room {
 struct node {
 	struct loop *loop;
 	struct node_config cfg;
+	struct settings settings; /* of the configuration file */
 	uid_t uid; /* as whom the daemon runs */
 	uint64_t started_ns; /* CLOCK_MONOTONIC */
 
@@ -90,6 +98,8 @@ struct node {
 	uint16_t port;
 	uint64_t incarnation;
 	bool stay, blocked, expelling, leaving;
+	bool closed; /* the policy was told that no guests are taken; see owner.c */
+	bool owner_here;
 
 	struct sampler sampler;
 	struct room room; /* of guests; room.c */
@@ -372,6 +382,19 @@ uint64_t room_bound(const struct node *n); /* what guests may use together now; 
  */
 uint64_t room_needed(const struct node *n, uint64_t bytes);
 void room_close(struct node *n);
+
+/* ---- owner.c: what the administrator has decided about guests ---------------------------------------------- */
+
+/* Why this node takes no guests at all now; NULL: it does. */
+const char *owner_closed(const struct node *n);
+void owner_tell(struct node *n); /* the policy, when that has changed */
+void owner_second(struct node *n); /* is the owner there? */
+/* Does it take this one's processes? 0, or -EBUSY with e. */
+int owner_admits(const struct node *n, const char *home, const char *user, struct err *e) _must_check_;
+bool owner_keeps(const struct node *n, const char *comm); /* are programs of this name not moved by the policy? */
+/* Reads the configuration file again, and has everybody use it. -EINVAL with e: it has a mistake, nothing is changed.
+ */
+int owner_reload(struct node *n, struct err *e) _must_check_;
 
 /* ---- policy.c ------------------------------------------------------------------------------------------- */
 

@@ -258,14 +258,16 @@ static int admit(struct node *n, const struct peer *p, const struct wire_peer_of
 	struct policy_verdict v = {0};
 	uint8_t cpu[CPU_FEATURES_MAX];
 	size_t k = cpu_features(cpu, sizeof(cpu));
-	char text[ERR_TEXT_MAX];
+	char text[ERR_TEXT_MAX], home[NODE_NAME_MAX + 1], user[65];
 
+	wire_str_copy(home, sizeof(home), w->home);
+	wire_str_copy(user, sizeof(user), w->user);
 	if (fault_point(FAULT_OFFER_CPU) < 0)
 		memset(cpu + 4, 0, k > 4 ? k - 4 : 0); /* a machine with nothing but the first x86-64 */
 	if (n->leaving)
 		return err_reason(e, REASON_LEAVING, -EBUSY, "%s leaves the cluster", n->name);
-	if (n->blocked)
-		return err_reason(e, REASON_NODE_BLOCKED, -EBUSY, "%s takes no guests", n->name);
+	if (owner_admits(n, home, user, e) < 0)
+		return e->code;
 	if (!launcher_there(n))
 		return err_reason(e, REASON_INTERNAL, -ENOTCONN, "the launcher of %s does not answer", n->name);
 	if (offers_count(n) >= OFFERS_MAX)

@@ -27,7 +27,7 @@ static void config_fill(const struct node *n, struct policy_config *c)
 				    .speed = n->speed ? n->speed : POLICY_SPEED_STANDARD,
 				    .mem_total = n->sampler.mem_total,
 				    .mem_free = n->sampler.mem_free};
-	policy_params_init(&c->params);
+	c->params = n->settings.policy;
 	text_copy(c->name, sizeof(c->name), n->name);
 	text_copy(c->address, sizeof(c->address), n->address);
 	text_copy(c->version, sizeof(c->version), GODWIT_VERSION);
@@ -54,8 +54,8 @@ int policy_open(struct node *n, struct err *e)
 		return err_set(e, r, "the policy could not be set up");
 	if (n->stay)
 		admin(n, POLICY_ADMIN_STAY);
-	if (n->blocked)
-		admin(n, POLICY_ADMIN_BLOCK);
+	n->closed = false;
+	owner_tell(n);
 	return 0;
 }
 
@@ -333,7 +333,7 @@ static void process_event(struct node *n, struct tracked *t, void *arg)
 		t->confined = 0;
 	ev.process.flags = POLICY_PROC_FAMILY | treat_flag(t->treat) |
 			   (t->move || ev.now_ns < t->not_before_ns ? POLICY_PROC_BUSY : 0);
-	ev.process.confined = t->confined;
+	ev.process.confined = t->confined ? t->confined : owner_keeps(n, t->comm) ? REASON_PROGRAM : REASON_NONE;
 	ev.process.cpu_milli = p->cpu_milli;
 	ev.process.demand_milli = p->load_milli;
 	ev.process.cpu_age_us = p->cpu_us + t->away_cpu_us;

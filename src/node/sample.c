@@ -87,13 +87,20 @@ int sample_parse_cpu_max(const char *text, uint32_t *ret_milli)
 	return 0;
 }
 
-void sampler_init(struct sampler *s, uint32_t cpus_limit_milli, uint64_t memory_limit)
+void sampler_init(struct sampler *s)
 {
-	*s = (struct sampler){.cpus_limit_milli = cpus_limit_milli,
-			      .memory_limit = memory_limit,
-			      .tick_hz = sysconf(_SC_CLK_TCK),
-			      .page_size = sysconf(_SC_PAGESIZE),
-			      .cgroup_memory = UINT64_MAX};
+	*s = (struct sampler){
+	    .tick_hz = sysconf(_SC_CLK_TCK), .page_size = sysconf(_SC_PAGESIZE), .cgroup_memory = UINT64_MAX};
+}
+
+void sampler_limits(struct sampler *s, uint32_t cpus_milli, uint64_t memory, uint32_t keep_cpus_milli,
+		    uint64_t keep_memory)
+{
+	s->cpus_limit_milli = cpus_milli;
+	s->memory_limit = memory;
+	s->cpus_kept_milli = keep_cpus_milli;
+	s->memory_kept = keep_memory;
+	s->limits_old = true;
 }
 
 void sampler_release(struct sampler *s)
@@ -201,7 +208,7 @@ static void read_limits(struct sampler *s)
 	if (file_read_small("/proc/self/cgroup", text, sizeof(text)) > 0)
 		for (line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save))
 			limits_line(s, line, &cpus);
-	s->cpus_milli = cpus ? cpus : 1;
+	s->cpus_milli = cpus > s->cpus_kept_milli ? cpus - s->cpus_kept_milli : 1;
 }
 
 /* Bytes that processes of the limiting cgroup use and that cannot be reclaimed at once. */
@@ -246,7 +253,7 @@ void sampler_memory(struct sampler *s)
 			avail = total - sum;
 	}
 	s->mem_total = total;
-	s->mem_free = avail;
+	s->mem_free = avail > s->memory_kept ? avail - s->memory_kept : 0;
 }
 
 /* ---- processes ---------------------------------------------------------------------------------------- */
@@ -421,8 +428,9 @@ int sampler_step(struct sampler *s, uint64_t now_ns)
 	}
 	settle(s);
 	s->last_ns = now_ns;
-	if (s->count % LIMITS_EVERY == 1)
+	if (s->count % LIMITS_EVERY == 1 || s->limits_old)
 		read_limits(s);
+	s->limits_old = false;
 	sampler_memory(s);
 	return r;
 }

@@ -42,9 +42,10 @@ struct sampler {
 	uint32_t count; /* samples so far */
 	uint64_t last_ns;
 	long tick_hz, page_size;
-	/* limits from the command line; 0: none */
-	uint32_t cpus_limit_milli;
-	uint64_t memory_limit;
+	/* limits from the configuration, 0: none; and what is kept for the owner */
+	uint32_t cpus_limit_milli, cpus_kept_milli;
+	uint64_t memory_limit, memory_kept;
+	bool limits_old; /* they have changed since they were applied */
 	/* results */
 	uint32_t cpus_milli, load_milli;
 	uint64_t mem_total, mem_free; /* bytes */
@@ -55,7 +56,10 @@ struct sampler {
 	uint64_t beside; /* bytes used by guests whose group stands beside that one (room.c) */
 };
 
-void sampler_init(struct sampler *s, uint32_t cpus_limit_milli, uint64_t memory_limit);
+void sampler_init(struct sampler *s);
+/* Counts from the next step on. */
+void sampler_limits(struct sampler *s, uint32_t cpus_milli, uint64_t memory, uint32_t keep_cpus_milli,
+		    uint64_t keep_memory);
 void sampler_release(struct sampler *s);
 
 /* Takes a sample; now_ns: CLOCK_MONOTONIC. 0, or -errno when /proc cannot be read; processes that end meanwhile are no

@@ -84,7 +84,7 @@ static void a_busy_process_is_load(void **state)
 	struct sample_proc *p;
 	uint64_t until;
 
-	sampler_init(&s, 0, 0);
+	sampler_init(&s);
 	assert_int_equal(sampler_step(&s, clock_mono_ns()), 0);
 	until = clock_mono_ns() + 200 * NSEC_PER_MSEC;
 	while (clock_mono_ns() < until)
@@ -107,7 +107,8 @@ static void limits_of_the_command_line_hold(void **state)
 {
 	struct sampler s;
 
-	sampler_init(&s, 100, 64 << 20);
+	sampler_init(&s);
+	sampler_limits(&s, 100, 64 << 20, 0, 0);
 	assert_int_equal(sampler_step(&s, clock_mono_ns()), 0);
 	assert_in_range(s.cpus_milli, 1, 100);
 	assert_true(s.mem_total <= 64 << 20);
