@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Job control: stopped and continued jobs, bg, fg, wait by number and by process, kill by job, pipelines as one job.
 set -m
-mkfifo wait-here
+mkfifo wait-here ready-here
 # Until a job is in a state, or a minute is over: what `jobs` says of it.
 await() {
 	local end=$((SECONDS + 60))
@@ -12,9 +12,19 @@ await() {
 	done
 	echo "job $1 is $2"
 }
+# Until a process is that program. What bash's child takes before, in handlers that it has from its parent, is lost with
+# the exec: a SIGTERM at its first rt_sigaction() calls, put there by strace, lets `sleep` live also where nothing is moved.
+begun() {
+	local name end=$((SECONDS + 60))
+	until read -r name < "/proc/$1/comm" && [[ $name == "$2" ]]; do
+		((SECONDS < end)) || { echo "process $1 is not $2 but $name"; return 1; }
+		read -r -t 0.02 _ <> wait-here
+	done
+}
 for ((round = 0; round < ${1:-3}; round++)); do
 	sleep 1000 &
 	await %1 Running
+	begun $! sleep
 	kill -STOP %1
 	await %1 Stopped
 	bg %1
@@ -36,7 +46,9 @@ for ((round = 0; round < ${1:-3}; round++)); do
 	echo "the first: $?"
 
 	# A pipeline is one job; its end has the code of its last.
-	sleep 1000 | (cat; exit 12) &
+	sleep 1000 | (echo ready > ready-here; cat; exit 12) &
+	read -r _ < ready-here
+	begun "$(jobs -p %1)" sleep
 	await %1 Running
 	kill -STOP %1
 	await %1 Stopped
@@ -59,4 +71,4 @@ for ((round = 0; round < ${1:-3}; round++)); do
 	disown -a
 	jobs
 done
-rm wait-here
+rm wait-here ready-here
