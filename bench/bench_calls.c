@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
+#include <signal.h>
 #include <spawn.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -170,13 +171,83 @@ static bool do_spawn(struct calls *c, uint64_t n)
 	return ok;
 }
 
+static volatile uint64_t handled;
+
+static void count_signal(int sig)
+{
+	handled++;
+}
+
+static bool do_signal(struct calls *c, uint64_t n)
+{
+	struct sigaction sa = {.sa_handler = count_signal};
+	uint64_t before = handled, made = n;
+	bool ok = sigaction(SIGUSR1, &sa, NULL) == 0;
+
+	while (n--)
+		ok &= kill(getpid(), SIGUSR1) == 0;
+	return ok && handled == before + made;
+}
+
+static char *page;
+
+/* As a garbage collector's write barrier does. */
+static void open_page(int sig)
+{
+	handled += mprotect(page, 4096, PROT_READ | PROT_WRITE) == 0;
+}
+
+static bool do_fault(struct calls *c, uint64_t n)
+{
+	struct sigaction sa = {.sa_handler = open_page};
+	uint64_t before = handled, made = n;
+	bool ok = sigaction(SIGSEGV, &sa, NULL) == 0;
+
+	page = mmap(NULL, 4096, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	ok &= page != MAP_FAILED;
+	while (ok && n--) {
+		*(volatile char *)page = 1;
+		ok &= mprotect(page, 4096, PROT_NONE) == 0;
+	}
+	return ok && munmap(page, 4096) == 0 && handled == before + made;
+}
+
+static bool read_file(const char *path, uint64_t n)
+{
+	char text[8192];
+	bool ok = true;
+
+	while (n--) {
+		int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+		ok &= fd >= 0 && read(fd, text, sizeof(text)) > 0 && close(fd) == 0;
+	}
+	return ok;
+}
+
+static bool do_view(struct calls *c, uint64_t n)
+{
+	return read_file("/proc/self/stat", n);
+}
+
+static bool do_maps(struct calls *c, uint64_t n)
+{
+	return read_file("/proc/self/maps", n);
+}
+
+static bool do_plain(struct calls *c, uint64_t n)
+{
+	return read_file("/proc/uptime", n);
+}
+
 static const struct {
 	const char *name;
 	bool (*run)(struct calls *c, uint64_t n);
 } measures[] = {
     {"fork", do_fork},         {"spawn", do_spawn}, {"getpid", do_getpid}, {"getppid", do_getppid},
     {"sched_yield", do_yield}, {"mmap", do_mmap},   {"futex", do_futex},   {"brk", do_brk},
-    {"clock", do_clock},       {"read", do_read},   {"write", do_write},
+    {"clock", do_clock},       {"read", do_read},   {"write", do_write},   {"signal", do_signal},
+    {"fault", do_fault},       {"stat", do_view},   {"maps", do_maps},     {"plain", do_plain},
 };
 
 /* Doubles the count until it lasts long enough, so that reading the clock does not count. */

@@ -8,6 +8,7 @@ forwarded  getppid on the host against bench-echo, which sends the frames of the
            one processor and deputy and shepherd on the other, once with all of them on one.
 files      MiB/s of reading and writing through the deputy and at home; for information
 births     processes that are made and awaited, on the host and at home in turn; for information
+events     signals and faults that have a handler, files of /proc/self, on the host and at home in turn; for information
 """
 import os
 import subprocess
@@ -138,23 +139,34 @@ def files(caller, results, a):
         results.row(f'{label}, at home', home[kind], 'MiB/s')
 
 
-def births(caller, results, a):
-    kinds = {'fork': 'fork, exit and wait', 'spawn': 'posix_spawn of true, and wait'}
+def compared(caller, results, a, kinds, per_unit, unit):
+    """kinds: name of the measure -> label"""
     home, host = {k: [] for k in kinds}, {k: [] for k in kinds}
     for _ in range(a.rounds):
         for where, values in (('n2', host), ('home', home)):
             caller.move(where)
             for name, times in values.items():
-                times.append(caller.ask(name, a.ms * 4) / 1e6)
+                times.append(caller.ask(name, a.ms * 4) / per_unit)
     for name, label in kinds.items():
         results.row(f'{label}: on the host / at home', measure.ratios(host[name], home[name]))
-        results.row(f'{label}, on the host', host[name], 'ms')
-        results.row(f'{label}, at home', home[name], 'ms')
+        results.row(f'{label}, on the host', host[name], unit)
+        results.row(f'{label}, at home', home[name], unit)
+
+
+def births(caller, results, a):
+    compared(caller, results, a, {'fork': 'fork, exit and wait', 'spawn': 'posix_spawn of true, and wait'}, 1e6, 'ms')
+
+
+def events(caller, results, a):
+    compared(caller, results, a,
+             {'signal': 'a signal to oneself, with a handler', 'fault': 'a fault whose handler opens the page, closed again',
+              'plain': '/proc/uptime opened, read, closed', 'stat': '/proc/self/stat opened, read, closed',
+              'maps': '/proc/self/maps opened, read, closed'}, 1e3, 'us')
 
 
 def bench():
     a = measure.arguments(__doc__.split('\n', maxsplit=1)[0], ms=(50, 'least time of one measurement'),
-                          parts=('native,forwarded,files,births', 'which'))
+                          parts=('native,forwarded,files,births,events', 'which'))
     if not {0, 1} <= os.sched_getaffinity(0):
         raise measure.Failed('needs processors 0 and 1')
     os.sched_setaffinity(0, {0})  # and what the yard starts; pinned further as each part needs it
@@ -165,7 +177,7 @@ def bench():
         try:
             caller = Caller(yard, directory, 1)
             for part in a.parts.split(','):
-                {'native': native, 'forwarded': forwarded, 'files': files, 'births': births}[part](caller, results, a)
+                {'native': native, 'forwarded': forwarded, 'files': files, 'births': births, 'events': events}[part](caller, results, a)
         finally:
             if caller:
                 caller.end()

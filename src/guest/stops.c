@@ -20,9 +20,12 @@ int agent_halt(struct agent *a, const uint8_t *body, size_t n)
 	if (fault_point(FAULT_GUEST_HALT) < 0)
 		agent_end(a, 1, "fault point guest-halt");
 	a->b.head.stopped = m.stopped; /* which is all, while it does not run */
-	for (size_t i = 0; r == 0 && a->state == AGENT_RUNNING && i < a->threads_n; i++) {
-		struct guest_thread *g = a->threads[i];
+	/* From the last: one that turns out to have ended goes off the list. */
+	for (size_t i = a->threads_n; r == 0 && a->state == AGENT_RUNNING && i-- > 0;) {
+		struct guest_thread *g = i < a->threads_n ? a->threads[i] : NULL;
 
+		if (!g)
+			continue;
 		if (m.stopped && g->t.stop == TRACEE_RUNNING && !g->leaves)
 			r = tracee_interrupt(&g->t);
 		else if (!m.stopped && g->trap.asked) /* home may have been stopped when it heard of it */

@@ -46,6 +46,8 @@ void promise_tell(int fd);
 void boundary(void);
 /* fork(); the child has no cookie, and what it says is its own. */
 pid_t promise_fork(void);
+/* The state of a process as /proc/PID/stat has it: 'S', 'T' ... */
+char state_of(pid_t pid);
 /* FNV-1a over n bytes, continued from h (0 begins). */
 uint64_t hash(uint64_t h, const void *p, size_t n);
 /* The next of a fixed sequence; *state != 0. */

@@ -11,21 +11,6 @@
 
 #include "promise.h"
 
-static char state_of(pid_t pid)
-{
-	char path[40], text[400];
-	ssize_t n;
-	int fd;
-
-	(void)snprintf(path, sizeof(path), "/proc/%d/stat", pid);
-	fd = open(path, O_RDONLY);
-	must(fd >= 0);
-	n = read(fd, text, sizeof(text) - 1);
-	must(n > 0 && close(fd) == 0);
-	text[n] = '\0';
-	return strrchr(text, ')')[2];
-}
-
 static void child(int out)
 {
 	pid_t parent = getppid();
