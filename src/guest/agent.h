@@ -15,6 +15,7 @@
 
 #include <linux/seccomp.h>
 #include <sys/epoll.h>
+#include <time.h>
 #include "../base/loop.h"
 #include "../image/build.h"
 #include "../image/x86_64/sigframe.h"
@@ -56,6 +57,16 @@ struct guest_trap {
 	struct sigframe_trap values; /* of the last one here: as in the kernel, frames of all signals have them */
 };
 
+/* A wait that the kernel here makes with a point in time of ours; until.c. */
+struct guest_until {
+	bool active;
+	struct user_regs_struct regs; /* as the guest made the call */
+	clockid_t clock; /* the guest's */
+	int64_t at; /* by that clock */
+	int64_t ahead; /* of that clock against the one that it is made by, when it began */
+	unsigned point; /* in the page of the clocks */
+};
+
 /* One thread of the guest. */
 struct guest_thread {
 	struct agent *a;
@@ -71,7 +82,8 @@ struct guest_thread {
 	pid_t held_for; /* the child of its own that has our memory: it stands until then; 0: none */
 	int lifeline; /* of that child's agent */
 	struct loop_watch *lifeline_watch;
-	bool waits; /* when it last called, that was to wait until a point in time */
+	bool waits; /* when it last called, that was to wait until a point in time, which it does by itself */
+	struct guest_until until;
 	bool leaves; /* home's thread has ended, this one is about to */
 	struct guest_signal *signals; /* in the order in which they came; owned */
 	uint64_t signals_seen;
@@ -224,8 +236,10 @@ int agent_run(struct agent *a) _must_check_; /* lets all threads go from their i
 /* calls.c */
 void agent_on_notify(void *arg, int fd, uint32_t events);
 void agent_take_call(struct agent *a, const struct seccomp_notif *req); /* of a thread of ours */
-/* Out of the call that home has answered, to a stop. */
-int agent_take_out(struct guest_thread *g) _must_check_;
+/* Out of the call that the notification is about, to a stop. */
+int agent_take_out(struct guest_thread *g, uint64_t id) _must_check_;
+/* The restart code of a wait that the kernel here was about to begin; 0: another call, which is simply made again. */
+int64_t agent_code_of_wait(const struct seccomp_notif *req);
 int agent_reply(struct agent *a, const uint8_t *body, size_t n) _must_check_; /* REPLY */
 /* g: the thread that cannot go on here, NULL: none in particular. */
 int agent_bring_home(struct agent *a, struct guest_thread *g, unsigned reason, unsigned nr,
@@ -244,14 +258,22 @@ void agent_clock_heard(struct agent *a, uint64_t mono);
 /* Answers clock_gettime or gettimeofday; -ENOSYS when the clock is not ours to answer. */
 int agent_clock_call(struct agent *a, unsigned nr, const uint64_t args[6], int64_t *ret) _must_check_;
 
-/* Home's monotonic clock as the guest can read it now; -1: not known yet. */
-int64_t agent_clock_mono(const struct agent *a);
+/* Home's clock of this kind as the guest can read it now; -1: not known, or not ours. */
+int64_t agent_clock_now(const struct agent *a, clockid_t id);
 
 /* waits.c */
 int agent_waits_prepare(struct agent *a) _must_check_; /* before the guest is made: children go there, we do not */
-/* Is the call a wait until a point in time that this host's kernel may make? */
-bool agent_waits_native(struct guest_thread *g, unsigned nr);
-int agent_waits_look(struct agent *a) _must_check_; /* each second: is what was said still true? */
+/* Is the call a wait until a point in time that this host's kernel may make as it is? */
+bool agent_waits_native(struct guest_thread *g, unsigned nr, const uint64_t args[6]);
+int64_t agent_waits_now(const struct agent *a); /* CLOCK_MONOTONIC of the guest's namespace */
+void agent_waits_look(struct agent *a); /* each second: is what was said still true? */
+
+/* until.c */
+clockid_t until_clock(unsigned nr, const uint64_t args[6]); /* of a wait until a point in time; -1: is none */
+/* Has this host's kernel make the wait, with a point in time of ours. 1: it does; 0: it is home's to do. */
+int until_begin(struct guest_thread *g, const struct seccomp_notif *req) _must_check_;
+int until_stopped(struct guest_thread *g) _must_check_; /* to be called first, whenever a thread has stopped */
+bool until_astray(const struct guest_thread *g); /* does it wait by a clock that has been set since? */
 
 /* cpu.c */
 void agent_cpu_begin(struct agent *a); /* the guest is about to run */

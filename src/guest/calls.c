@@ -63,13 +63,13 @@ int agent_take_back(struct guest_thread *g, uint64_t id)
 	return r < 0 ? r : agent_answer(g->a, id, -ERESTARTNOINTR_, 0);
 }
 
-int agent_take_out(struct guest_thread *g)
+int agent_take_out(struct guest_thread *g, uint64_t id)
 {
 	uint64_t deadline = clock_mono_ns() + STEP_NS;
 	int r = tracee_interrupt(&g->t);
 
 	if (r == 0)
-		r = agent_answer(g->a, g->call.id, -ERESTARTNOINTR_, 0);
+		r = agent_answer(g->a, id, -ERESTARTNOINTR_, 0);
 	while (r == 0 && g->t.stop == TRACEE_RUNNING)
 		r = tracee_wait(&g->t, deadline);
 	return r == 0 && g->t.stop == TRACEE_ENDED ? -ESRCH : r;
@@ -153,8 +153,11 @@ static int decide(struct guest_thread *g, const struct seccomp_notif *req)
 	case SYSC_AGENT:
 		if (agent_clock_call(a, nr, args, &ret) == 0)
 			return agent_answer(a, req->id, ret, 0);
-		if (agent_waits_native(g, nr))
+		if (agent_waits_native(g, nr, args))
 			return agent_answer(a, req->id, 0, SECCOMP_USER_NOTIF_FLAG_CONTINUE);
+		r = until_begin(g, req);
+		if (r != 0)
+			return r < 0 ? r : 0;
 		break;
 	case SYSC_FORWARD:
 		if (sysc_begins_program(nr, args)) {
@@ -206,8 +209,8 @@ void agent_on_notify(void *arg, int fd, uint32_t events)
 }
 
 /* A wait that the kernel here was about to begin: a handler that runs before it is made again ends it, as if it had
- * begun. 0: another call, which is simply made again. */
-static int64_t code_of_wait(const struct seccomp_notif *req)
+ * begun. */
+int64_t agent_code_of_wait(const struct seccomp_notif *req)
 {
 	uint64_t op = req->data.args[1] & ~(uint64_t)(FUTEX_PRIVATE_FLAG | FUTEX_CLOCK_REALTIME);
 
@@ -226,7 +229,7 @@ void agent_take_call(struct agent *a, const struct seccomp_notif *req)
 	g->waits = false;
 	g->reissue.native = false;
 	if (a->freeze_wanted || a->home_asked || signals_wait(g)) {
-		g->settled = code_of_wait(req);
+		g->settled = agent_code_of_wait(req);
 		r = agent_take_back(g, req->id);
 	} else {
 		r = decide(g, req);

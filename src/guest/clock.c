@@ -217,11 +217,11 @@ static int read_clock(const struct agent *a, uint64_t id, int64_t *ret)
 	}
 }
 
-int64_t agent_clock_mono(const struct agent *a)
+int64_t agent_clock_now(const struct agent *a, clockid_t id)
 {
 	int64_t v;
 
-	return a->clock.known && read_clock(a, CLOCK_MONOTONIC, &v) == 0 ? v : -1;
+	return a->clock.known && read_clock(a, (uint64_t)id, &v) == 0 ? v : -1;
 }
 
 int agent_clock_call(struct agent *a, unsigned nr, const uint64_t args[6], int64_t *ret)

@@ -429,7 +429,7 @@ int fork_made(struct guest_thread *g, pid_t pid)
 	/* What its kernel is to write must be there before the child has a copy. */
 	if (f.flags & CLONE_CHILD_SETTID)
 		(void)!agent_mem_read(a, f.child_tid, &id, sizeof(id));
-	r = agent_take_out(g);
+	r = agent_take_out(g, g->call.id);
 	if (r == 0)
 		r = tracee_get_regs(&g->t, &regs);
 	if (r == 0) {

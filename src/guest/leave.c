@@ -379,6 +379,8 @@ void agent_thread_stopped(struct guest_thread *g)
 {
 	struct agent *a = g->a;
 
+	if (until_stopped(g) < 0)
+		agent_end(a, 1, "a wait of guest %d cannot be brought to an end", a->home_pid);
 	switch (g->t.stop) {
 	case TRACEE_ENDED:
 		if (!g->leaves)

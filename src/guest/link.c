@@ -113,6 +113,7 @@ static int pong(struct agent *a, const uint8_t *body, size_t n)
 	if (r < 0)
 		return r;
 	agent_clock_sample(a, m.home_mono_ns, m.home_real_ns, m.home_boot_ns);
+	agent_waits_look(a);
 	a->treat = m.treat;
 	r = agent_tell_used(a, m.id);
 	return r < 0 ? r : agent_send(a);
@@ -287,8 +288,6 @@ static void on_watch(void *arg)
 	if (clock_mono_ns() - a->link_heard_ns > limit)
 		agent_end(a, 1, "nothing was heard from %s for %llu s", a->home, limit / NSEC_PER_SEC);
 	agent_say_status(a);
-	if (agent_waits_look(a) < 0)
-		agent_end(a, 1, "the link failed");
 	if (!loop_add_timer(a->loop, clock_mono_ns() + NSEC_PER_SEC, on_watch, a))
 		agent_end(a, 1, "out of memory");
 }

@@ -198,7 +198,7 @@ static int map_here(struct guest_thread *g)
 	struct agent *a = g->a;
 	const struct agent_call *c = &g->call;
 	struct user_regs_struct regs;
-	int error = 0, r = agent_take_out(g);
+	int error = 0, r = agent_take_out(g, g->call.id);
 
 	if (r == 0)
 		r = tracee_get_regs(&g->t, &regs);

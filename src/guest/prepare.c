@@ -313,7 +313,8 @@ int agent_prepare(struct agent *a, struct err *e)
 		return err_set(e, -errno, "a pid namespace cannot be made: %s", strerror(errno));
 	r = agent_waits_prepare(a);
 	if (r < 0)
-		log_info("waits with a time limit bring guest %d home: %s", a->home_pid, strerror(-r));
+		log_info("each wait of guest %d until a point in time costs three stops: %s", a->home_pid,
+			 strerror(-r));
 	a->init = fork();
 	if (a->init == 0)
 		init_main(alive[0]);

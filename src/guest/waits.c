@@ -3,13 +3,13 @@
  * Waits for a futex until a point in time: made by this host's kernel, in a time namespace whose CLOCK_MONOTONIC is
  * nearly home's.
  * Promise: no such wait ends before the clock that the guest reads has come to that point; it ends late by LAG and a
- * message's way, at most LATEST. Must not: touch CLOCK_REALTIME, which no namespace has.
+ * message's way, at most LATEST. Must not: touch CLOCK_REALTIME, which no namespace has: until.c.
  *
  * The offset of a time namespace can be set only until the first task is in it, and by nobody without privilege: so it
  * comes from the daemon, which had it from the offer, before anything of a peer is read. It stays as it was while
  * home's clock and this host's drift apart. Therefore the namespace is made a little late, each wait is looked at when
- * it begins and each second of its duration, and one that might end early, or too late, is made at home instead, where
- * the clock is right. The kernel itself turns a point in time of the namespace into one of the host:
+ * it begins and each second of its duration, and one that might end early, or too late, is made in the way of until.c.
+ * The kernel itself turns a point in time of the namespace into one of the host:
  * kernel/futex/syscalls.c, futex_init_timeout(). After a move the wait is made again with the same point in time, which
  * is home's.
  */
@@ -26,7 +26,6 @@
 
 #include "../base/clock.h"
 #include "../base/file.h"
-#include "../wire/reasons.h"
 
 /* The namespace is made so much later than home: the clock that the guest reads is late, too, by the way of home's
  * messages, which is more on a busy machine, and by 122 us for each second without one (clock.c). */
@@ -78,11 +77,15 @@ int agent_waits_prepare(struct agent *a)
 	return r;
 }
 
+int64_t agent_waits_now(const struct agent *a)
+{
+	return (int64_t)clock_mono_ns() + (a->waits.usable ? a->waits.ahead_ns : 0);
+}
+
 /* Would a wait end in time, if the clocks went on alike? */
 static bool in_time(const struct agent *a)
 {
-	int64_t guest = agent_clock_mono(a);
-	int64_t late = guest - ((int64_t)clock_mono_ns() + a->waits.ahead_ns);
+	int64_t guest = agent_clock_now(a, CLOCK_MONOTONIC), late = guest - agent_waits_now(a);
 
 	return a->waits.usable && guest >= 0 && late >= MARGIN && late <= LATEST;
 }
@@ -92,9 +95,9 @@ static bool is_wait(unsigned nr)
 	return nr == SYS_futex || nr == SYS_futex_waitv || nr == SYS_futex_wait_;
 }
 
-bool agent_waits_native(struct guest_thread *g, unsigned nr)
+bool agent_waits_native(struct guest_thread *g, unsigned nr, const uint64_t args[6])
 {
-	g->waits = is_wait(nr) && in_time(g->a);
+	g->waits = until_clock(nr, args) == CLOCK_MONOTONIC && in_time(g->a);
 	return g->waits;
 }
 
@@ -109,17 +112,19 @@ static bool waits_still(const struct guest_thread *g)
 	return is_wait((unsigned)strtol(text, NULL, 10)); /* "running" is 0 */
 }
 
-int agent_waits_look(struct agent *a)
+void agent_waits_look(struct agent *a)
 {
-	if (a->state != AGENT_RUNNING || a->freeze_wanted || a->home_asked || in_time(a))
-		return 0;
+	bool right = in_time(a);
+
+	if (a->state != AGENT_RUNNING || a->freeze_wanted || a->home_asked || a->b.head.stopped)
+		return;
 	for (size_t i = 0; i < a->threads_n; i++) {
 		struct guest_thread *g = a->threads[i];
 
-		if (!waits_still(g))
-			g->waits = false;
-		else
-			return agent_bring_home(a, NULL, REASON_CALL_HOME, SYS_futex, sysc_name(SYS_futex));
+		if (!right)
+			g->waits = waits_still(g);
+		/* It makes its call again. One that has ended meanwhile is no matter. */
+		if (g->t.stop == TRACEE_RUNNING && (until_astray(g) || (!right && g->waits)))
+			(void)!tracee_interrupt(&g->t);
 	}
-	return 0;
 }

@@ -320,6 +320,40 @@ static int to_syscall_stop(struct tracee *t, enum tracee_stop wanted, uint64_t d
 	}
 }
 
+/* The registers with which the task makes a call. */
+static void call_registers(const struct tracee *t, struct user_regs_struct *regs, unsigned nr, const uint64_t args[6])
+{
+	regs->rip = t->syscall_ip;
+	regs->rax = nr;
+	regs->orig_rax = ~0ULL; /* no call to restart over the new registers */
+	regs->rdi = args[0];
+	regs->rsi = args[1];
+	regs->rdx = args[2];
+	regs->r10 = args[3];
+	regs->r8 = args[4];
+	regs->r9 = args[5];
+	regs->eflags &= ~0x500ULL; /* neither TF nor DF */
+}
+
+static int enter_call(struct tracee *t, const struct user_regs_struct *regs, uint64_t deadline_ns)
+{
+	int r = tracee_set_regs(t, regs);
+
+	return r < 0 ? r : to_syscall_stop(t, TRACEE_ENTER, deadline_ns);
+}
+
+int tracee_begin_syscall(struct tracee *t, unsigned nr, const uint64_t args[6], uint64_t deadline_ns)
+{
+	struct user_regs_struct regs;
+	int r = tracee_get_regs(t, &regs);
+
+	if (r < 0)
+		return r;
+	call_registers(t, &regs, nr, args);
+	r = enter_call(t, &regs, deadline_ns);
+	return r < 0 ? r : tracee_resume(t, TRACEE_TO_SYSCALL, 0);
+}
+
 int tracee_syscall(struct tracee *t, int64_t *ret, unsigned nr, uint64_t a0, uint64_t a1, uint64_t a2, uint64_t a3,
 		   uint64_t a4, uint64_t a5)
 {
@@ -329,23 +363,12 @@ int tracee_syscall(struct tracee *t, int64_t *ret, unsigned nr, uint64_t a0, uin
 
 	if (r < 0)
 		return r;
-	regs.rip = t->syscall_ip;
-	regs.rax = nr;
-	regs.orig_rax = ~0ULL; /* no call to restart over the new registers */
-	regs.rdi = a0;
-	regs.rsi = a1;
-	regs.rdx = a2;
-	regs.r10 = a3;
-	regs.r8 = a4;
-	regs.r9 = a5;
-	regs.eflags &= ~0x500ULL; /* neither TF nor DF */
+	call_registers(t, &regs, nr, (uint64_t[]){a0, a1, a2, a3, a4, a5});
 	/* Job control makes clone() give up, whatever is blocked: kernel/fork.c, copy_process(). */
 	do {
 		struct user_regs_struct now;
 
-		r = tracee_set_regs(t, &regs);
-		if (r == 0)
-			r = to_syscall_stop(t, TRACEE_ENTER, deadline);
+		r = enter_call(t, &regs, deadline);
 		if (r == 0)
 			r = to_syscall_stop(t, TRACEE_EXIT, deadline);
 		if (r == 0)

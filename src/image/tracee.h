@@ -104,8 +104,12 @@ int tracee_stop_again(struct tracee *t, pid_t pid) _must_check_;
 int tracee_syscall(struct tracee *t, int64_t *ret, unsigned nr, uint64_t a0, uint64_t a1, uint64_t a2, uint64_t a3,
 		   uint64_t a4, uint64_t a5) _must_check_;
 
-/* The same for clone(flags, 0, 0, child_tid, 0, word), whose child is traced from its birth: its pid here is in
- * t->child, its first stop comes by tracee_wait(). *ret is the call's result. */
+/* Has the stopped task begin call nr and go on; its end, whatever cuts it short, is the next stop, TRACEE_EXIT. Needs
+ * syscall_ip. The caller sets the registers again then. */
+int tracee_begin_syscall(struct tracee *t, unsigned nr, const uint64_t args[6], uint64_t deadline_ns) _must_check_;
+
+/* The same as tracee_syscall() for clone(flags, 0, 0, child_tid, 0, word), whose child is traced from its birth: its
+ * pid here is in t->child, its first stop comes by tracee_wait(). *ret is the call's result. */
 int tracee_fork(struct tracee *t, int64_t *ret, uint64_t flags, uint64_t child_tid, uint64_t word) _must_check_;
 
 /* Brings the task to a stop where the kernel still decides about restarting an interrupted call, with its own mask and

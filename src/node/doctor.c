@@ -143,7 +143,7 @@ static void probe_time_namespace(struct node *n, struct finding *f)
 		say(f, OK, "", "guests wait until a point in time here");
 	else
 		say(f, WARN, "use a kernel with CONFIG_TIME_NS",
-		    "the kernel has no time namespaces: guests go home to wait until a point in time");
+		    "the kernel has no time namespaces: each wait of a guest until a point in time costs three stops");
 }
 
 static void probe_notify(struct node *n, struct finding *f)

@@ -63,9 +63,7 @@ class Redis:
         self.port = free_port()
         link = f'{d}/redis-server'  # it looks at the name by which it is called
         os.symlink(apps.which('redis-check-rdb'), link)
-        # A thread of its allocator would bring it home at once: it waits until points in time of CLOCK_REALTIME.
-        self.command = [link, '--port', str(self.port), '--bind', '127.0.0.1', '--save', '', '--dir', d, '--loglevel', 'warning',
-                        '--jemalloc-bg-thread', 'no']
+        self.command = [link, '--port', str(self.port), '--bind', '127.0.0.1', '--save', '', '--dir', d, '--loglevel', 'warning']
         self.client = [sys.executable, f'{apps.SOURCES}/ask-redis.py', str(self.port)]
 
     def bench(self, n):

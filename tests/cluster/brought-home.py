@@ -79,8 +79,19 @@ say(heard)
     'the-tid-that-is-cleared': ('call', '''
 say(call(218, 0) == threading.get_native_id())
 '''),
-    'wait-until-a-time-of-day': ('call', '''
-say(futex(9 | 256, 0, at(10 ** 7), None, 0xffffffff)) # FUTEX_WAIT_BITSET | FUTEX_CLOCK_REALTIME
+    'wait-until-no-time': ('call', '''
+say(futex(9 | 256, 0, struct.pack('qq', 1, 10 ** 9), None, 0xffffffff)) # FUTEX_WAIT_BITSET | FUTEX_CLOCK_REALTIME
+'''),
+    'too-many-waits': ('call', '''
+threading.stack_size(65536)
+waits = [threading.Thread(target=lambda: said.append(futex(9 | 256, 0, limit, None, 0xffffffff))) for i in range(400)]
+limit, said = at(10 ** 12), []
+for w in waits: w.start()
+while len(said) < 400: # those that have not begun come to it afterwards
+    call(202, ctypes.byref(word), 1, 1000)
+    os.sched_yield()
+for w in waits: w.join()
+say(set(said))
 '''),
     'cmp-requeue-pi': ('call', '''
 say(call(202, ctypes.byref(word), 12, 1, 0, ctypes.byref(ctypes.c_uint(0)), 0))

@@ -3,16 +3,19 @@
 """Waits until a point in time, on a host.
 
 (a) threads that wait until points in time of CLOCK_MONOTONIC stay on the host, and none wakes early;
-(b) so does python3 whose threads wait for queues;
+(b) so does python3 whose threads wait for queues, or for points of CLOCK_REALTIME;
 (c) in a time namespace (a container may have one) it is the same;
-(d) where the host's namespace is ahead of home's clock, or far behind it, the waits are made at home; none wakes early;
-(e) a process whose waits were interrupted at home, by a stop or on the way, does not lose the wakes of its own threads.
+(d) and where the host's namespace is ahead of home's clock, or far behind it;
+(e) a process whose waits were interrupted at home, by a stop or on the way, does not lose the wakes of its own threads;
+(f) a wait until a point of CLOCK_REALTIME ends by home's clock, also when that is set in the midst of it;
+(g) so it does when the process is moved, or stopped and continued, while it waits.
 """
 import errno
 import os
 import signal
 import subprocess
 import sys
+import tempfile
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '../lib'))
 import promises
@@ -34,6 +37,57 @@ for x in t: x.start()
 for x in t: x.join()
 print(len(early), sum(early), flush=True)
 os.read(102, 1)
+'''
+
+
+# sem_timedwait(), pthread_mutex_timedlock() of two kinds and pthread_cond_timedwait() in a thread each.
+DATES = '''
+import ctypes, errno, os, struct, threading, time
+c = ctypes.CDLL(None, use_errno=True)
+def room(): return ctypes.create_string_buffer(128)
+sem, plain, inherits, lock, cond, kind = room(), room(), room(), room(), room(), room()
+for r in (c.sem_init(sem, 0, 0), c.pthread_mutexattr_init(kind), c.pthread_mutexattr_setprotocol(kind, 1),
+          c.pthread_mutex_init(inherits, kind), c.pthread_mutex_lock(inherits), c.pthread_mutex_lock(plain)):
+    assert r == 0
+def by_sem(at): return c.sem_timedwait(sem, at) and ctypes.get_errno()
+def by_plain(at): return c.pthread_mutex_timedlock(plain, at)
+def by_inherits(at): return c.pthread_mutex_timedlock(inherits, at)
+def by_cond(at):
+    c.pthread_mutex_lock(lock)
+    r = c.pthread_cond_timedwait(cond, lock, at)
+    c.pthread_mutex_unlock(lock)
+    return r
+early, late, right = [], [], []
+def wait(how, seconds):
+    until, begun = time.time_ns() + int(seconds * 1e9), time.monotonic()
+    r = how(struct.pack('qq', until // 10 ** 9, until % 10 ** 9))
+    while r == errno.EINTR: r = how(struct.pack('qq', until // 10 ** 9, until % 10 ** 9))
+    right.append(r == errno.ETIMEDOUT)
+    by = (time.time_ns() - until) / 1e9
+    early.append(by < 0)
+    late.append(by > 2)
+    return time.monotonic() - begun
+'''
+MANY = DATES + '''
+def some(how):
+    for i in range(40): wait(how, 0.01)
+t = [threading.Thread(target=some, args=(how,)) for how in (by_sem, by_plain, by_inherits, by_cond)]
+pause()
+for x in t: x.start()
+for x in t: x.join()
+print(len(right), all(right), any(early), any(late), flush=True)
+os.read(102, 1)
+'''
+ONE = DATES + '''
+took = []
+t = threading.Thread(target=lambda: took.append(wait(by_cond, SECONDS)))
+pause()
+t.start()
+pause()
+t.join()
+assert right == [True], right
+print(any(early), *[TOOK for s in took], flush=True)
+pause()
 '''
 
 
@@ -93,36 +147,74 @@ def stays(y, want):
         p.close()
 
 
-def queues(y):
+def python(y, text, want):
     """(b) Why it came home."""
-    p = promises.Program([sys.executable, '-c', promises.PAUSE + QUEUES], boundaries=True, keep_running=True)
+    p = promises.Program([sys.executable, '-c', promises.PAUSE + text], boundaries=True, keep_running=True)
     try:
         assert len(os.read(p.at, 4)) == 4
         moved(y, p.pid, 'h1')
         p.go(p.pid)
         promises.wait_until('its end', lambda: os.fstat(p.out.fileno()).st_size > 0, 60, y.pump)
         got = p.finish(y.pump)
-        assert got == (0, b'160 0\n'), f'python3: {got}'
+        assert got == (0, want), f'python3: {got}'
         return trips(y, p.pid)
     finally:
         p.close()
 
 
-def comes_home(y, want, ahead):
+def other_clock(y, want, ahead):
     """(d)"""
     y.send(f'ahead {ahead}')
     y.wait_line('ahead')
-    p = promises.Program(['deadlines'], keep_running=True)
+    one_stays(f'deadlines, {ahead} ns ahead', lambda: stays(y, want))
+    y.send('ahead 0')
+    y.wait_line('ahead')
+
+
+def one_wait(y, seconds, took, meanwhile):
+    """A thread waits that long by home's clock; took says in Python what is told of s, the seconds that it took by CLOCK_MONOTONIC.
+    Returns why it came home, with what it told."""
+    p = promises.Program([sys.executable, '-c', promises.PAUSE + ONE.replace('SECONDS', str(seconds)).replace('TOOK', took)], boundaries=True)
     try:
-        for host in ('h1', 'h2') * 5:
-            n = len(trips(y, p.pid))
-            moved(y, p.pid, host)
-            promises.wait_until('it is home', lambda n=n: len(trips(y, p.pid)) > n, 60, y.pump)
-        got = p.finish(y.pump)
-        assert got == want, f'{ahead} ns ahead: {got} instead of {want}'
-        assert all('futex' in t for t in trips(y, p.pid)), trips(y, p.pid)
+        assert promises.at_pause(y, p)
+        moved(y, p.pid, 'h1')
+        p.go(p.pid)
+        assert promises.at_pause(y, p)
+        meanwhile(p.pid)
+        p.go(p.pid)
+        assert promises.at_pause(y, p), f'it has ended: {p.finish(y.pump)}'
+        home = trips(y, p.pid)
+        p.go(p.pid)
+        return home, p.finish(y.pump)
     finally:
         p.close()
+
+
+def set_clock(y, lie):
+    """(f)"""
+    def say(seconds):
+        with open(lie, 'r+b') as f:
+            f.write(int(seconds * 10 ** 9).to_bytes(8, 'little', signed=True))
+    y.send(f'preload {promises.yard.BUILD}/tests/lib/clock-lies.so')
+    # (by how much it is set, how long the wait was to be, how long it is)
+    for by, seconds, took in ((3600, 3500, 's < 20'), (-4, 3, '6.9 < s < 20'), (0.5, 3, '2.4 < s < 20')):
+        say(4000)
+        home, got = one_wait(y, seconds, took, lambda _, by=by: say(4000 + by))
+        assert got == (0, b'False True\n'), f'{seconds} s, and the clock is set by {by}: {got}'
+        assert not home, f'set by {by}, it has come home: {home}'
+    y.send('preload -')
+
+
+def moved_meanwhile(y):
+    """(g)"""
+    def there_and_back(pid):
+        for host in ('h2', 'home', 'h3', 'h1'):
+            os.kill(pid, signal.SIGSTOP)
+            promises.wait_until('it is stopped', lambda: state(pid) in 'Tt', 60, y.pump)
+            os.kill(pid, signal.SIGCONT)
+            moved(y, pid, host)
+    _, got = one_wait(y, 3, '2.9 < s < 30', there_and_back)
+    assert got == (0, b'False True\n'), f'moved while it waits: {got}'
 
 
 def interrupted(y, want):
@@ -153,17 +245,24 @@ def run(argv):
     if '--inside' in argv:
         promises.check_nothing_left(y)
         return
-    one_stays('python3', lambda: queues(y))
+    one_stays('python3', lambda: python(y, QUEUES, b'160 0\n'))
+    one_stays('dates', lambda: python(y, MANY, b'160 True False False\n'))
     inside = subprocess.run(['unshare', '--time', '--monotonic', '100000', '--fork', sys.executable, __file__, '--inside'],
                             stdout=subprocess.PIPE, timeout=120, check=False)
     assert inside.returncode == 0, f'in a time namespace: {inside.stdout.decode()}'
     for ahead in (10 * MS, 3600000 * MS, -100 * MS):
-        comes_home(y, want, ahead)
-    y.send('ahead 0')
-    y.wait_line('ahead')
+        other_clock(y, want, ahead)
     for _ in range(5):
         interrupted(y, want)
+    moved_meanwhile(y)
     promises.check_nothing_left(y)
+    with tempfile.NamedTemporaryFile(dir='/tmp') as lie:
+        lie.write(bytes(8))
+        lie.flush()
+        os.environ['GODWIT_LIE'] = lie.name
+        y = promises.start_yard()
+        set_clock(y, lie.name)
+        promises.check_nothing_left(y)
 
 
 promises.main(run)

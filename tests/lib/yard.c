@@ -10,6 +10,7 @@
  * failed before that -> refused PID WORD..., the words of src/wire/reasons.def
  * - trace PID on|off -> trace PID TEXT, for each call
  * - fault KIND TEXT: GODWIT_FAULT of those of the KIND (shepherd or agent) started from now on; TEXT may be "-"
+ * - preload FILE: LD_PRELOAD of shepherds started from now on; "-" for none
  * - helpers PID -> helpers PID SHEPHERD_PID AGENT_PID (0: none)
  * - status PID -> status PID HOST CALLS BROUGHT_HOME NAME=F/H...
  * - ahead NS: what home's monotonic clock is said to be ahead of the host's; nothing is right
@@ -66,7 +67,7 @@ struct shepherd {
 static struct {
 	struct loop *loop;
 	const char *bin;
-	char dir[200], fault_shepherd[200], fault_agent[200];
+	char dir[200], fault_shepherd[200], fault_agent[200], preload[200];
 	uint16_t port;
 	int64_t ahead_ns;
 	int listen_tcp;
@@ -129,6 +130,8 @@ static pid_t spawn(const char *program, const char *fault, const char *option, u
 		return pid;
 	if (fault[0])
 		(void)setenv("GODWIT_FAULT", fault, 1);
+	if (y.preload[0] && strcmp(program, "godwit-shepherd") == 0)
+		(void)setenv("LD_PRELOAD", y.preload, 1);
 	(void)setsid();
 	(void)execl(path, program, "--run", y.dir, option, number, (char *)NULL);
 	_exit(127);
@@ -555,6 +558,8 @@ static void command(char *line)
 	} else if (sscanf(line, "fault %63s %199s", a, b) == 2) {
 		(void)snprintf(strcmp(a, "agent") == 0 ? y.fault_agent : y.fault_shepherd, sizeof(y.fault_agent), "%s",
 			       strcmp(b, "-") == 0 ? "" : b);
+	} else if (sscanf(line, "preload %199s", b) == 1) {
+		(void)snprintf(y.preload, sizeof(y.preload), "%s", strcmp(b, "-") == 0 ? "" : b);
 	} else if (sscanf(line, "ahead %" SCNd64, &y.ahead_ns) == 1) {
 		say("ahead %" PRId64, y.ahead_ns);
 	} else if (sscanf(line, "helpers %d", &pid) == 1) {

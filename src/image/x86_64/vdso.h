@@ -22,6 +22,11 @@ struct vdso_clock {
 	struct {
 		uint64_t sec, nsec;
 	} at[8]; /* by clockid_t; only REALTIME, MONOTONIC and BOOTTIME are read */
+#define VDSO_POINTS 246 /* that the page has room for */
+	/* For the kernel to read: points in time until which threads wait (src/guest/until.c). */
+	struct {
+		int64_t sec, nsec;
+	} point[VDSO_POINTS];
 };
 
 enum vdso_function { VDSO_GETTIME, VDSO_GETTIMEOFDAY, VDSO_FUNCTIONS };

@@ -24,23 +24,32 @@
 #define MS ((int64_t)NSEC_PER_MSEC)
 
 static int64_t ahead; /* home's clock, of ours */
-static unsigned brought_home;
+static unsigned interrupted;
 
-int64_t agent_clock_mono(const struct agent *a)
+int64_t agent_clock_now(const struct agent *a, clockid_t id)
 {
+	assert_int_equal(id, CLOCK_MONOTONIC);
 	return a->clock.known ? (int64_t)clock_mono_ns() + ahead : -1;
 }
 
-int agent_bring_home(struct agent *a, struct guest_thread *g, unsigned reason, unsigned nr, const char *sentence)
+clockid_t until_clock(unsigned nr, const uint64_t args[6])
 {
-	(void)g;
-	(void)reason;
-	(void)nr;
-	(void)sentence;
-	brought_home++;
-	a->home_asked = true;
+	return nr == SYS_futex || nr == SYS_futex_waitv || nr == 455 ? (clockid_t)args[0] : -1;
+}
+
+bool until_astray(const struct guest_thread *g)
+{
+	return g->until.active;
+}
+
+int tracee_interrupt(struct tracee *t)
+{
+	(void)t;
+	interrupted++;
 	return 0;
 }
+
+static const uint64_t by_mono[6] = {CLOCK_MONOTONIC}, by_real[6] = {CLOCK_REALTIME};
 
 struct guest {
 	struct agent a;
@@ -57,7 +66,7 @@ static void a_guest(struct guest *g, pid_t pid)
 	g->a.clock.known = true;
 	g->a.waits = (struct agent_waits){.usable = true, .ahead_ns = -4 * MS};
 	ahead = 0;
-	brought_home = 0;
+	interrupted = 0;
 }
 
 static void only_near_and_behind_home(void **state)
@@ -66,25 +75,25 @@ static void only_near_and_behind_home(void **state)
 
 	(void)state;
 	a_guest(&g, getpid());
-	assert_true(agent_waits_native(&g.g, SYS_futex) && g.g.waits);
-	assert_true(agent_waits_native(&g.g, SYS_futex_waitv) && agent_waits_native(&g.g, 455));
+	assert_true(agent_waits_native(&g.g, SYS_futex, by_mono) && g.g.waits);
+	assert_true(agent_waits_native(&g.g, SYS_futex_waitv, by_mono) && agent_waits_native(&g.g, 455, by_mono));
 	/* The other calls that are the agent's. */
-	assert_false(agent_waits_native(&g.g, SYS_clone) || agent_waits_native(&g.g, SYS_clone3));
-	assert_false(agent_waits_native(&g.g, SYS_clock_gettime) || g.g.waits);
+	assert_false(agent_waits_native(&g.g, SYS_clone, by_mono) || agent_waits_native(&g.g, SYS_clone3, by_mono));
+	assert_false(agent_waits_native(&g.g, SYS_clock_gettime, by_mono) || g.g.waits);
 	ahead = -3 * MS - 1 * US; /* it would end 999 us after the guest's clock */
-	assert_false(agent_waits_native(&g.g, SYS_futex) || g.g.waits);
+	assert_false(agent_waits_native(&g.g, SYS_futex, by_mono) || g.g.waits);
 	ahead = -10 * MS;
-	assert_false(agent_waits_native(&g.g, SYS_futex));
+	assert_false(agent_waits_native(&g.g, SYS_futex, by_mono));
 	ahead = 46 * MS - 100 * US;
-	assert_true(agent_waits_native(&g.g, SYS_futex));
+	assert_true(agent_waits_native(&g.g, SYS_futex, by_mono));
 	ahead = 46 * MS + 100 * US;
-	assert_false(agent_waits_native(&g.g, SYS_futex));
+	assert_false(agent_waits_native(&g.g, SYS_futex, by_mono));
 	ahead = 0;
 	g.a.clock.known = false;
-	assert_false(agent_waits_native(&g.g, SYS_futex));
+	assert_false(agent_waits_native(&g.g, SYS_futex, by_mono));
 	g.a.clock.known = true;
 	g.a.waits.usable = false;
-	assert_false(agent_waits_native(&g.g, SYS_futex));
+	assert_false(agent_waits_native(&g.g, SYS_futex, by_mono));
 }
 
 /* A child that waits for a futex, or for a signal. */
@@ -112,7 +121,7 @@ static void in_call(pid_t pid, const char *begins)
 	fail_msg("process %d is not in call %s", pid, begins);
 }
 
-static void drift_brings_home_those_that_wait(void **state)
+static void drift_interrupts_those_that_wait(void **state)
 {
 	struct guest g;
 	pid_t pid = waiting(true), other = waiting(false);
@@ -122,41 +131,61 @@ static void drift_brings_home_those_that_wait(void **state)
 	in_call(other, "34 ");
 	a_guest(&g, pid);
 	ahead = -4 * MS;
-	assert_int_equal(agent_waits_look(&g.a), 0);
-	assert_int_equal(brought_home, 0); /* it waits without a limit */
+	agent_waits_look(&g.a);
+	assert_int_equal(interrupted, 0); /* it waits without a limit */
 	ahead = 0;
-	assert_true(agent_waits_native(&g.g, SYS_futex));
-	assert_int_equal(agent_waits_look(&g.a), 0);
-	assert_int_equal(brought_home, 0);
+	assert_true(agent_waits_native(&g.g, SYS_futex, by_mono));
+	agent_waits_look(&g.a);
+	assert_int_equal(interrupted, 0);
 	ahead = -4 * MS;
 	g.a.freeze_wanted = true;
-	assert_int_equal(agent_waits_look(&g.a), 0);
-	assert_int_equal(brought_home, 0);
+	agent_waits_look(&g.a);
 	g.a.freeze_wanted = false;
-	assert_int_equal(agent_waits_look(&g.a), 0);
-	assert_int_equal(agent_waits_look(&g.a), 0);
-	assert_int_equal(brought_home, 1); /* and is not asked again */
-	a_guest(&g, pid);
-	assert_true(agent_waits_native(&g.g, SYS_futex));
+	g.a.b.head.stopped = true;
+	agent_waits_look(&g.a);
+	g.a.b.head.stopped = false;
+	assert_int_equal(interrupted, 0);
+	agent_waits_look(&g.a);
+	assert_int_equal(interrupted, 1);
 	ahead = 60 * MS;
-	assert_int_equal(agent_waits_look(&g.a), 0);
-	assert_int_equal(brought_home, 1); /* this host has stood still for a while */
+	agent_waits_look(&g.a);
+	assert_int_equal(interrupted, 2); /* this host has stood still for a while */
 	a_guest(&g, other);
-	assert_true(agent_waits_native(&g.g, SYS_futex));
+	assert_true(agent_waits_native(&g.g, SYS_futex, by_mono));
 	ahead = -4 * MS;
-	assert_int_equal(agent_waits_look(&g.a), 0);
-	assert_int_equal(brought_home, 0); /* its wait is over */
+	agent_waits_look(&g.a);
+	assert_int_equal(interrupted, 0); /* its wait is over */
 	assert_false(g.g.waits);
 	assert_int_equal(kill(pid, SIGKILL) | kill(other, SIGKILL), 0);
 	assert_int_equal(waitpid(pid, NULL, 0), pid);
 	assert_int_equal(waitpid(other, NULL, 0), other);
 }
 
+/* Whatever the namespace's clock is. */
+static void a_clock_that_was_set_interrupts(void **state)
+{
+	struct guest g;
+
+	(void)state;
+	a_guest(&g, getpid());
+	assert_false(agent_waits_native(&g.g, SYS_futex, by_real));
+	agent_waits_look(&g.a);
+	assert_int_equal(interrupted, 0);
+	g.g.until.active = true;
+	g.g.t.stop = TRACEE_EVENT;
+	agent_waits_look(&g.a);
+	assert_int_equal(interrupted, 0); /* it stands already */
+	g.g.t.stop = TRACEE_RUNNING;
+	agent_waits_look(&g.a);
+	assert_int_equal(interrupted, 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(only_near_and_behind_home),
-	    cmocka_unit_test(drift_brings_home_those_that_wait),
+	    cmocka_unit_test(drift_interrupts_those_that_wait),
+	    cmocka_unit_test(a_clock_that_was_set_interrupts),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -109,11 +109,12 @@ static void classes(void **state)
 	assert_int_equal(CLASS_OF(g, SYS_futex, p, 128, 1, p), SYSC_NATIVE);
 	assert_int_equal(CLASS_OF(g, SYS_futex, p, 128 | 9, 1, 0), SYSC_NATIVE);
 	assert_int_equal(CLASS_OF(g, SYS_futex, p, 128 | 9, 1, p), SYSC_AGENT);
-	assert_int_equal(CLASS_OF(g, SYS_futex, p, 256 | 128 | 9, 1, p), SYSC_HOME);
-	assert_int_equal(CLASS_OF(g, SYS_futex, p, 128 | 6, 1, p), SYSC_HOME); /* FUTEX_LOCK_PI: of CLOCK_REALTIME */
+	assert_int_equal(CLASS_OF(g, SYS_futex, p, 256 | 128 | 9, 1, p), SYSC_AGENT);
+	assert_int_equal(CLASS_OF(g, SYS_futex, p, 128 | 6, 1, p), SYSC_AGENT);
+	assert_int_equal(CLASS_OF(g, SYS_futex, p, 256 | 128 | 6, 1, p), SYSC_HOME); /* no kernel has that */
 	assert_int_equal(CLASS_OF(g, SYS_futex, p, 128 | 13, 1, p), SYSC_AGENT);
-	assert_int_equal(CLASS_OF(g, SYS_futex, p, 256 | 128 | 13, 1, p), SYSC_HOME);
-	assert_int_equal(CLASS_OF(g, SYS_futex_waitv, p, 1, 0, p, 0), SYSC_HOME);
+	assert_int_equal(CLASS_OF(g, SYS_futex, p, 256 | 128 | 13, 1, p), SYSC_AGENT);
+	assert_int_equal(CLASS_OF(g, SYS_futex_waitv, p, 1, 0, p, 0), SYSC_AGENT);
 	assert_int_equal(CLASS_OF(g, SYS_futex_waitv, p, 1, 0, p, 1), SYSC_AGENT);
 	assert_int_equal(CLASS_OF(g, SYS_futex_waitv, p, 1, 0, 0, 0), SYSC_NATIVE);
 	/* What cannot be read, or is too large, is for home. */
