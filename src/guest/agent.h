@@ -159,6 +159,7 @@ struct agent {
 	struct builder b; /* its target: what comes from files, or did before the guest covered it */
 
 	struct cpu_layout home_cpu; /* the layout of frames */
+	struct sysc_range kept; /* the vdso's copy and what stands in vvar's place: changed at home only */
 
 	struct agent_family family;
 	struct guest_thread *birth; /* the one that is about to make a thread; NULL: none */
@@ -228,6 +229,11 @@ int trap_ask_again(struct guest_thread *g) _must_check_; /* home may have passed
 bool trap_is(const struct guest_thread *g, const struct guest_signal *s); /* has home sent that for it? */
 
 /* start.c */
+/* The place where calls can be made that the filter lets pass; 0: there is none. The guest cannot change it. */
+static inline uint64_t agent_own_call(const struct agent *a)
+{
+	return vdso_stub_call(&a->b.copy);
+}
 int agent_built(struct agent *a, struct err *e) _must_check_; /* after IMAGE_END: fence the guest */
 int agent_serve(struct agent *a) _must_check_; /* listens to the guest's calls */
 int agent_serve_faults(struct agent *a) _must_check_; /* and to its faults: what they ask for comes by the link */
@@ -289,8 +295,6 @@ int agent_mem_write(void *ctx, uint64_t addr, const void *p, size_t n);
 bool agent_in_file_range(const struct agent *a, uint64_t addr, uint64_t len);
 
 /* map.c: mmap of a file */
-/* The place where calls can be made that the filter lets pass; 0: the guest has put something else there. */
-uint64_t agent_own_call(struct agent *a);
 /* 1: home was asked; 0: the guest has to make the call at home. */
 int agent_map_begin(struct guest_thread *g, const struct seccomp_notif *req) _must_check_;
 int agent_mapped(struct agent *a, const uint8_t *body, size_t n) _must_check_; /* MAPPED */

@@ -149,7 +149,7 @@ static int decide(struct guest_thread *g, const struct seccomp_notif *req)
 	r = nr == SYS_rt_sigreturn ? signal_return(g, req) : thread_call(g, req);
 	if (r != 0)
 		return r < 0 ? r : 0;
-	switch (sysc_request(nr, args, &mem, &a->segments)) {
+	switch (sysc_touches(nr, args, &a->kept) ? SYSC_HOME : sysc_request(nr, args, &mem, &a->segments)) {
 	case SYSC_AGENT:
 		if (agent_clock_call(a, nr, args, &ret) == 0)
 			return agent_answer(a, req->id, ret, 0);

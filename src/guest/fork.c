@@ -149,7 +149,7 @@ static int clone_guest(struct guest_thread *g, const struct guest_fork *f, struc
 		g->t.meanwhile_arg = a;
 		r = tracee_fork(&g->t, &pid, flags, clear, a->family.word);
 		g->t.meanwhile = NULL;
-		g->t.syscall_ip = 0; /* the guest may put something else there */
+		g->t.syscall_ip = 0;
 	}
 	family_unlock_birth(a);
 	if (r == 0 && pid < 0)

@@ -103,14 +103,10 @@ static void settle_registers(struct guest_thread *g, struct user_regs_struct *re
 /* Where a register points to that is ours: the stub or a patched entry. */
 static int place_of(struct agent *a, uint64_t rip, enum vdso_place *ret, uint64_t *ret_entry)
 {
-	uint8_t around[2 * VDSO_ENTRY_SIZE - 1], stub[VDSO_STUB_SIZE / 2];
+	uint8_t around[2 * VDSO_ENTRY_SIZE - 1];
 	int r;
 
 	*ret = vdso_stub_place(&a->b.copy, rip, ret_entry);
-	/* The guest may have put code of its own there. */
-	if (*ret != VDSO_OUTSIDE && (tracee_read(main_tracee(a), a->b.copy.stub, stub, vdso_stub_size) < 0 ||
-				     memcmp(stub, vdso_stub, vdso_stub_size) != 0))
-		*ret = VDSO_OUTSIDE;
 	if (*ret != VDSO_OUTSIDE || rip - a->b.head.vdso_start >= a->b.head.vdso_end - a->b.head.vdso_start)
 		return 0;
 	r = tracee_read(main_tracee(a), rip - 7, around, sizeof(around));

@@ -103,15 +103,6 @@ static int choose(struct guest_thread *g, const uint64_t args[6], uint64_t len, 
 	return r;
 }
 
-uint64_t agent_own_call(struct agent *a)
-{
-	uint64_t at = vdso_stub_call(&a->b.copy);
-	uint8_t code[2];
-
-	return at && tracee_read(main_tracee(a), at, code, sizeof(code)) == 0 && code[0] == 0x0f && code[1] == 0x05 ? at
-														    : 0;
-}
-
 int agent_map_begin(struct guest_thread *g, const struct seccomp_notif *req)
 {
 	struct seccomp_notif call = *req;
@@ -204,9 +195,9 @@ static int map_here(struct guest_thread *g)
 		r = tracee_get_regs(&g->t, &regs);
 	if (r < 0)
 		return r;
-	g->t.syscall_ip = vdso_stub_call(&a->b.copy);
+	g->t.syscall_ip = agent_own_call(a);
 	r = map_range(g, &error);
-	g->t.syscall_ip = 0; /* the guest may put something else there */
+	g->t.syscall_ip = 0;
 	if (r == 0)
 		r = maps_replace(&a->b.target, &(struct image_vma){.start = c->args[0],
 								   .end = c->args[0] + c->args[1],

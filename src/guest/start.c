@@ -53,6 +53,20 @@ static int set_limits(struct agent *a, struct err *e)
 	return 0;
 }
 
+/* Without the vdso a guest could not be taken apart any more. */
+static void keep_vdso(struct agent *a)
+{
+	a->kept = (struct sysc_range){UINT64_MAX, 0};
+	for (size_t i = 0; i < a->b.target.n; i++) {
+		const struct image_vma *v = &a->b.target.v[i];
+
+		if (!(v->flags & (VMA_VDSO | VMA_VVAR)))
+			continue;
+		a->kept.start = v->start < a->kept.start ? v->start : a->kept.start;
+		a->kept.end = v->end > a->kept.end ? v->end : a->kept.end;
+	}
+}
+
 /* Installs the filter that the system-call table makes, and takes its listener out of the guest. */
 static int install_filter(struct agent *a, struct err *e)
 {
@@ -62,9 +76,11 @@ static int install_filter(struct agent *a, struct err *e)
 	struct sock_fprog prog;
 	unsigned count;
 	int64_t fd;
-	int r = sysc_filter(own ? own + 2 : 0, a->family.word, &filter,
-			    &count); /* a call returns behind its instruction */
+	int r;
 
+	keep_vdso(a);
+	r = sysc_filter(own ? own + 2 : 0, a->family.word, &a->kept, &filter,
+			&count); /* a call returns behind its instruction */
 	if (r < 0 || 0x1000 + sizeof(prog) + count * sizeof(*filter) > a->b.stub_size)
 		return err_set(e, r < 0 ? r : -E2BIG, "the system-call filter cannot be made");
 	prog = (struct sock_fprog){.len = (unsigned short)count, .filter = (void *)(at + sizeof(prog))};

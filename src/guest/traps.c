@@ -57,15 +57,6 @@ static struct sigframe_memory memory(struct agent *a)
 	return (struct sigframe_memory){agent_mem_read, agent_mem_write, a};
 }
 
-/* It begins with the stub's code until somebody else writes there, or maps. */
-static bool scratch_is_ours(struct agent *a)
-{
-	uint8_t is[64];
-
-	return a->b.copy.scratch && tracee_read(main_tracee(a), a->b.copy.scratch, is, sizeof(is)) == 0 &&
-	       memcmp(is, vdso_stub, sizeof(is)) == 0;
-}
-
 /* Of the registers only those of a restartable sequence's end may change. */
 static int probe(struct guest_thread *g, struct user_regs_struct *regs, struct sigframe_trap *ret)
 {
@@ -258,7 +249,7 @@ int trap_ask(struct guest_thread *g)
 	if (g->trap.asked)
 		return 1;
 	/* Memory that two processes have is also what both their agents would use. */
-	if (a->home_asked || g->t.info.si_code <= 0 || a->family.held || a->family.shares || !scratch_is_ours(a))
+	if (a->home_asked || g->t.info.si_code <= 0 || a->family.held || a->family.shares || !a->b.copy.scratch)
 		return 0;
 	if (fault_point(FAULT_GUEST_TRAP) < 0)
 		agent_end(a, 1, "fault point guest-trap");

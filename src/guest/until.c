@@ -97,16 +97,13 @@ static unsigned free_place(struct agent *a)
 	return i;
 }
 
-/* Puts the point where the guest's kernel will find it. False: the guest has something else there. */
-static bool put_point(struct agent *a, unsigned place, int64_t ns, uint64_t *ret_addr)
+/* Puts the point where the guest's kernel will find it: the address. */
+static uint64_t put_point(struct agent *a, unsigned place, int64_t ns)
 {
-	int64_t pair[2] = {ns / (int64_t)NSEC_PER_SEC, ns % (int64_t)NSEC_PER_SEC}, seen[2];
-
-	a->clock.page->point[place].sec = pair[0];
-	a->clock.page->point[place].nsec = pair[1];
-	*ret_addr = a->b.copy.stub + VDSO_STUB_SIZE / 2 + offsetof(struct vdso_clock, point) +
-		    place * sizeof(a->clock.page->point[0]);
-	return tracee_read(main_tracee(a), *ret_addr, seen, sizeof(seen)) == 0 && memcmp(seen, pair, sizeof(pair)) == 0;
+	a->clock.page->point[place].sec = ns / (int64_t)NSEC_PER_SEC;
+	a->clock.page->point[place].nsec = ns % (int64_t)NSEC_PER_SEC;
+	return a->b.copy.stub + VDSO_STUB_SIZE / 2 + offsetof(struct vdso_clock, point) +
+	       place * sizeof(a->clock.page->point[0]);
 }
 
 /* What the guest's clock is ahead of the one that the kernel here will wait by. */
@@ -130,9 +127,9 @@ static int make_call(struct guest_thread *g, const struct guest_until *u, unsign
 {
 	int r;
 
-	g->t.syscall_ip = vdso_stub_call(&g->a->b.copy);
+	g->t.syscall_ip = agent_own_call(g->a);
 	r = tracee_begin_syscall(&g->t, nr, args, clock_mono_ns() + STEP_NS);
-	g->t.syscall_ip = 0; /* the guest may put something else there */
+	g->t.syscall_ip = 0;
 	if (r < 0)
 		return r;
 	g->until = *u;
@@ -155,8 +152,9 @@ int until_begin(struct guest_thread *g, const struct seccomp_notif *req)
 		return 0;
 	u.point = free_place(a);
 	u.ahead = ahead(a, u.clock);
-	if (u.point == VDSO_POINTS || !put_point(a, u.point, reckon(a, &u), &args[arg]))
+	if (u.point == VDSO_POINTS)
 		return 0;
+	args[arg] = put_point(a, u.point, reckon(a, &u));
 	by_monotonic(nr, args);
 	r = agent_take_out(g, req->id);
 	if (r == 0)

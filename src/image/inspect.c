@@ -150,6 +150,20 @@ static void check_stat(struct inspect *x, const struct proc_stat *st)
 	};
 }
 
+/* As the kernel has made it: a host makes its own in that way. */
+static bool has_vdso(const struct image_maps *m)
+{
+	unsigned n = 0;
+
+	for (size_t i = 0; i < m->n; i++) {
+		const struct image_vma *v = &m->v[i];
+
+		if (v->flags & VMA_VDSO)
+			n += v->prot == (PROT_READ | PROT_EXEC) ? 1 : 2;
+	}
+	return n == 1;
+}
+
 static void check_maps(struct inspect *x, const struct image_maps *m)
 {
 	static const struct {
@@ -182,8 +196,8 @@ static void check_maps(struct inspect *x, const struct image_maps *m)
 		if (v->start <= x->mm.start_brk && x->mm.start_brk <= v->end && !v->file)
 			x->mm.brk = v->end;
 	}
-	if (!m->vdso_start)
-		add(x, REASON_NO_VDSO, "it has no vdso or has unmapped it");
+	if (!has_vdso(m))
+		add(x, REASON_NO_VDSO, "it has no vdso, or has changed it");
 }
 
 ssize_t inspect_threads(pid_t pid, pid_t **ret)

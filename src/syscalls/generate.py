@@ -23,7 +23,7 @@ NESTED = {"iovin": "IOV_IN", "iovout": "IOV_OUT", "msgin": "MSG_IN", "msgout": "
 WITH_LENGTH = {"iovin", "iovout", "mmsgin", "fdset", "caps"}
 SHOWS = ["none", "bytes", "ints", "time"]
 RULES = {"always": "ALWAYS", "ok": "OK", "pos": "POS", "intr": "INTR", "ret": "RET", "soft": "ALWAYS"}
-FLAGS = {"block"}
+FLAGS = {"block", "range"}
 NAME = r"[a-z_][a-z0-9_]*"
 
 
@@ -239,7 +239,7 @@ def emit_c(rows):
         cases = f"{len(row.cases)}, cases_{row.nr}" if row.cases else "0, NULL"
         args = ", ".join(a.emit() for a in row.args)
         out.append(f"static const struct sysc_detail detail_{row.nr} = {{SYSC_{otherwise}, {len(row.args)}, "
-                   f"{int('block' in row.flags)}, {cases}, {{{args}}}}};")
+                   f"{int('block' in row.flags)}, {int('range' in row.flags)}, {cases}, {{{args}}}}};")
     out += ["", "const struct sysc_row sysc_rows[] = {"]
     for row in rows:
         out.append(f'\t[{row.nr}] = {{{row.nr}, "{row.name}", SYSC_{row.cls.upper()}, '
@@ -253,8 +253,8 @@ WORDS = {"native": "on the host", "native_if": "on the host if", "forward": "at 
          "nosys": "does not exist (`ENOSYS`)", "ask": "on the host, after the agent was asked"}
 
 
-# A case of a native_if row: the agent knows whether the host's kernel would do the same as home's.
-AGENT_DECIDES = "on the host, or at home where its clock is not right for that"
+# A case of a native_if row: the host's kernel would take its own clock.
+AGENT_DECIDES = "on the host, by the clock that the guest reads"
 
 
 def describe(row):
@@ -263,6 +263,8 @@ def describe(row):
         text = text.removesuffix(" if") + " (see below)"
     if row.otherwise and row.otherwise != row.cls:
         text += f"; else {WORDS[row.otherwise]}"
+    if "range" in row.flags:
+        text += "; of the vdso: brings the process home"
     return text
 
 

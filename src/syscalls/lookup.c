@@ -62,6 +62,14 @@ bool sysc_begins_program(unsigned nr, const uint64_t args[6])
 	return nr == SYS_execve || (nr == SYS_execveat && !(args[4] & EXECVE_CHECK));
 }
 
+bool sysc_touches(unsigned nr, const uint64_t args[6], const struct sysc_range *r)
+{
+	const struct sysc_row *row = sysc_row(nr);
+
+	/* Whatever the kernel makes of a length that goes round. */
+	return row && row->detail->range && args[0] < r->end && (args[0] > r->start || args[1] > r->start - args[0]);
+}
+
 static bool case_holds(const struct sysc_case *c, const uint64_t args[6])
 {
 	for (unsigned i = 0; i < c->nconds; i++) {

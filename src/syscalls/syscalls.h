@@ -95,12 +95,21 @@ int sysc_covered(unsigned nr, const uint64_t args[6], const uint8_t *segments, s
 void sysc_decode(unsigned nr, const uint64_t args[6], const uint8_t *segments, size_t n, int64_t ret,
 		 const uint8_t *answer, size_t answer_len, char *line, size_t cap);
 
+/* Addresses [start,end); end 0: none. */
+struct sysc_range {
+	uint64_t start, end;
+};
+/* Does the call change mappings there? */
+bool sysc_touches(unsigned nr, const uint64_t args[6], const struct sysc_range *r);
+
 /* The guests' filter: struct sock_filter instructions, allocated, owned by the caller; *ret_count of them.
- * Everything not native is SECCOMP_RET_USER_NOTIF; another architecture is killed. Calls of native_if rows that return
- * to own_ip are allowed whatever their arguments: the agent makes them there; 0: there is no such place. So is clone(),
- * if own_word is its sixth argument. 0 or -errno. */
+ * Everything not native is SECCOMP_RET_USER_NOTIF; another architecture is killed. Calls that would change mappings in
+ * `kept` are asked; so are, now and then, some that change others near it. Calls of native_if rows, and of those that
+ * change mappings, which return to own_ip are allowed whatever their arguments: the agent makes them there; 0: there is
+ * no such place. So is clone(), if own_word is its sixth argument. 0 or -errno. */
 struct sock_filter;
-int sysc_filter(uint64_t own_ip, uint64_t own_word, struct sock_filter **ret, unsigned *ret_count);
+int sysc_filter(uint64_t own_ip, uint64_t own_word, const struct sysc_range *kept, struct sock_filter **ret,
+		unsigned *ret_count);
 
 /* Does the call, when it succeeds, put another program in the place of the one that makes it? */
 bool sysc_begins_program(unsigned nr, const uint64_t args[6]);

@@ -108,6 +108,7 @@ struct sysc_detail {
 	uint8_t otherwise; /* class when there are cases and none holds */
 	uint8_t nargs;
 	uint8_t may_block;
+	uint8_t range; /* its first two arguments are a range of memory whose mappings it changes */
 	uint16_t ncases;
 	const struct sysc_case *cases;
 	struct sysc_arg arg[6];

@@ -42,6 +42,11 @@ for nr, name in %r:
 pause()
 '''
 
+VDSO = '''
+lo, hi = [int(x, 16) for line in open('/proc/self/maps') if '[vdso]' in line for x in line.split()[0].split('-')]
+pause()
+'''
+
 # name: (the word of the reason, what it does between two pauses)
 CASES = {
     'another-namespace': ('fork', '''
@@ -92,6 +97,21 @@ while len(said) < 400: # those that have not begun come to it afterwards
     os.sched_yield()
 for w in waits: w.join()
 say(set(said))
+'''),
+    'part-of-the-vdso': ('call', VDSO + '''
+say(call(11, lo, PAGE), call(10, hi - PAGE, PAGE, 1))
+'''),
+    'advice-for-the-vdso': ('call', VDSO + '''
+say(call(28, lo, hi - lo, 4)) # MADV_DONTNEED
+'''),
+    'vdso-as-it-was': ('call', VDSO + '''
+say(call(10, lo, hi - lo, 5))
+'''),
+    'vdso-shrunk': ('call', VDSO + '''
+say(call(25, lo, hi - lo, PAGE, 0, 0))
+'''),
+    'what-lies-before-the-vdso': ('call', VDSO + '''
+say(call(28, lo - PAGE, PAGE, 4))
 '''),
     'cmp-requeue-pi': ('call', '''
 say(call(202, ctypes.byref(word), 12, 1, 0, ctypes.byref(ctypes.c_uint(0)), 0))

@@ -49,6 +49,9 @@ HOLDS = '''
 def enter(): held.append(call(%s))
 def leave(): os.close(held.pop())
 '''
+VDSO = '''
+lo, hi = [int(x, 16) for line in open('/proc/self/maps') if '[vdso]' in line for x in line.split()[0].split('-')]
+'''
 AT_HOME = 'at home only' # nobody can, or may (docs/limits.md), begin to do it on a host
 STAYS = 'stays on a host' # where it is allowed; the process is confined when it is home again
 
@@ -188,9 +191,19 @@ class Program(ctypes.Structure): _fields_ = [('n', ctypes.c_ushort), ('at', ctyp
 allow = ctypes.create_string_buffer(struct.pack('HBBI', 6, 0, 0, 0x7fff0000), 8)
 def enter(): assert c.prctl(22, 2, ctypes.byref(Program(1, ctypes.addressof(allow)))) == 0
 ''',
-    ('vdso', '', AT_HOME): '''
-lo, hi = [int(x, 16) for line in open('/proc/self/maps') if '[vdso]' in line for x in line.split()[0].split('-')]
-def enter(): c.munmap(lo, hi - lo)
+    ('vdso', 'unmapped'): VDSO + '''
+def enter(): assert c.munmap(lo, hi - lo) == 0
+''',
+    ('vdso', 'covered'): VDSO + '''
+def enter(): assert c.mmap(lo, hi - lo, R, PRIVATE | ANON | 0x10, -1, 0) == lo # MAP_FIXED
+''',
+    ('vdso', 'with what lies before it'): VDSO + '''
+first = min(int(line.split('-')[0], 16) for line in open('/proc/self/maps') if '[v' in line and '[vsys' not in line)
+def enter(): assert c.munmap(first, hi - first) == 0
+''',
+    ('vdso', 'protected'): VDSO + '''
+def enter(): assert c.mprotect(ctypes.c_void_p(lo), ctypes.c_size_t(hi - lo), 7) == 0
+def leave(): assert c.mprotect(ctypes.c_void_p(lo), ctypes.c_size_t(hi - lo), 5) == 0
 ''',
     ('traced', '', AT_HOME): '''
 (r, w), (r2, w2) = os.pipe(), os.pipe()

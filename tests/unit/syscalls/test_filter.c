@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <linux/audit.h>
 #include <linux/filter.h>
@@ -31,7 +32,7 @@
  * on more than number and architecture. */
 static uint32_t interpret(const struct sock_filter *f, unsigned n, const struct seccomp_data *d, bool *ret_args)
 {
-	uint32_t a = 0;
+	uint32_t a = 0, x = 0;
 
 	*ret_args = false;
 	for (unsigned pc = 0; pc < n; pc++) {
@@ -43,6 +44,27 @@ static uint32_t interpret(const struct sock_filter *f, unsigned n, const struct 
 			break;
 		case BPF_ALU | BPF_AND | BPF_K:
 			a &= f[pc].k;
+			break;
+		case BPF_ALU | BPF_XOR | BPF_K:
+			a ^= f[pc].k;
+			break;
+		case BPF_ALU | BPF_SUB | BPF_X:
+			a -= x;
+			break;
+		case BPF_LD | BPF_IMM:
+			a = f[pc].k;
+			break;
+		case BPF_MISC | BPF_TAX:
+			x = a;
+			break;
+		case BPF_JMP | BPF_JA:
+			pc += f[pc].k;
+			break;
+		case BPF_JMP | BPF_JGT | BPF_K:
+			pc += a > f[pc].k ? f[pc].jt : f[pc].jf;
+			break;
+		case BPF_JMP | BPF_JGT | BPF_X:
+			pc += a > x ? f[pc].jt : f[pc].jf;
 			break;
 		case BPF_JMP | BPF_JEQ | BPF_K:
 			pc += a == f[pc].k ? f[pc].jt : f[pc].jf;
@@ -63,13 +85,14 @@ static uint32_t interpret(const struct sock_filter *f, unsigned n, const struct 
 #define OWN_IP 0x7f0123456789ULL
 #define OWN_WORD 0x123456789abcdef0ULL
 
+static const struct sysc_range nothing, kept = {0x7ffd00003000, 0x7ffd00009000};
 static struct sock_filter *filter;
 static unsigned filter_len;
 
 static int make_filter(void **state)
 {
 	(void)state;
-	return sysc_filter(OWN_IP, OWN_WORD, &filter, &filter_len);
+	return sysc_filter(OWN_IP, OWN_WORD, &kept, &filter, &filter_len);
 }
 
 static int free_filter(void **state)
@@ -97,14 +120,14 @@ static void every_number(void **state)
 	for (int nr = 0; nr < 1000; nr++) {
 		const struct sysc_row *row = sysc_row((unsigned)nr);
 		bool args;
-		uint32_t got = action(nr, UINT64_MAX, &args);
+		uint32_t got = action(nr, UINT64_MAX - 1, &args);
 		uint32_t want = row && row->cls == SYSC_NATIVE ? SECCOMP_RET_ALLOW : SECCOMP_RET_USER_NOTIF;
 
 		if (got != want)
 			fail_msg("%s: action %#x instead of %#x", sysc_name((unsigned)nr), got, want);
 		natives += want == SECCOMP_RET_ALLOW;
 		/* Only a native number has an action that the kernel can keep in its bitmap. clone() has our word. */
-		if (args && nr != SYS_clone && (!row || row->cls != SYSC_NATIVE_IF))
+		if (args && nr != SYS_clone && (!row || (row->cls != SYSC_NATIVE_IF && !row->detail->range)))
 			fail_msg("%s: arguments are tested", sysc_name((unsigned)nr));
 		assert_int_equal(action(nr | 0x40000000, 0, NULL), SECCOMP_RET_USER_NOTIF);
 	}
@@ -140,6 +163,79 @@ static void argument_tests(void **state)
 	assert_true(seen > 5);
 }
 
+/* Is a call with this range one that the agent is asked about? */
+static bool is_asked(const struct sock_filter *f, unsigned n, int nr, uint64_t addr, uint64_t len)
+{
+	struct seccomp_data d = {.nr = nr, .arch = AUDIT_ARCH_X86_64, .args = {addr, len, 0, 0x22}};
+	bool args;
+
+	return interpret(f, n, &d, &args) != SECCOMP_RET_ALLOW;
+}
+
+/* Near its ends and the borders of 4 GiB: whatever touches what is kept is asked; of the rest only what is large, or
+ * across such a border. */
+static void kept_range(void **state)
+{
+	static const struct sysc_range ranges[] = {{0x7ffd00003000, 0x7ffd00009000},
+						   {0x7ffcffffe000, 0x7ffd00004000},
+						   {0x7ffd00000000, 0x7ffd00006000},
+						   {0x7ffcffffa000, 0x7ffd00000000},
+						   {0x3000, 0x9000},
+						   {0xffffe000, 0x100003000}};
+	static const uint64_t lengths[] = {0,
+					   1,
+					   0x1000,
+					   0x3000,
+					   0x6000,
+					   0x100000,
+					   0xfffff000,
+					   0x100000000,
+					   0x100001000,
+					   0x7fff00000000,
+					   UINT64_MAX - 0xfff,
+					   UINT64_MAX};
+	static const int64_t nears[] = {0, 0x1000, 0x3000, 0x100000, 0xfffff000, 0x100000000, 0x100001000, 0x300000000};
+	static const int calls[] = {SYS_mmap, SYS_munmap, SYS_mprotect, SYS_madvise};
+	unsigned apart = 0, touched = 0, count;
+	struct sock_filter *all;
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_SIZE(ranges); i++) {
+		const struct sysc_range *r = &ranges[i];
+		struct sock_filter *f;
+		unsigned n;
+
+		assert_int_equal(sysc_filter(OWN_IP, OWN_WORD, r, &f, &n), 0);
+		for (unsigned k = 0; k < 4 * ARRAY_SIZE(nears) * ARRAY_SIZE(lengths); k++) {
+			uint64_t near = (uint64_t)nears[k / 4 % ARRAY_SIZE(nears)],
+				 len = lengths[k / 4 / ARRAY_SIZE(nears)];
+			uint64_t addr = (k & 1 ? r->start : r->end) + (k & 2 ? near : -near), args[6] = {addr, len};
+			bool touches = sysc_touches(SYS_munmap, args, r);
+
+			assert_int_equal(touches, addr < r->end &&
+						      (addr > r->start || (unsigned __int128)addr + len > r->start));
+			for (unsigned c = 0; c < ARRAY_SIZE(calls); c++) {
+				bool asked = is_asked(f, n, calls[c], addr, len);
+				bool easy = len < 1ULL << 32 && addr >> 32 == (addr + len) >> 32;
+
+				if (touches ? !asked : asked && easy)
+					fail_msg("%s(%#" PRIx64 ", %#" PRIx64 ")", sysc_name((unsigned)calls[c]), addr,
+						 len);
+			}
+			touched += touches;
+			apart += !touches;
+		}
+		free(f);
+	}
+	assert_true(touched > 100 && apart > 100);
+	/* Far away, and where nothing is kept. */
+	assert_false(is_asked(filter, filter_len, SYS_munmap, 0x7f1200000000, 0xfffff000));
+	assert_false(is_asked(filter, filter_len, SYS_mmap, 0, 0x10000));
+	assert_int_equal(sysc_filter(OWN_IP, OWN_WORD, &nothing, &all, &count), 0);
+	assert_false(is_asked(all, count, SYS_munmap, kept.start, 0x1000));
+	free(all);
+}
+
 /* At the agent's own instruction, and nowhere near it, native_if rows pass; others are asked there too. */
 static void own_instruction(void **state)
 {
@@ -155,6 +251,8 @@ static void own_instruction(void **state)
 		assert_int_equal(interpret(filter, filter_len, &d, &args), SECCOMP_RET_USER_NOTIF);
 	}
 	d.instruction_pointer = OWN_IP;
+	d.args[0] = kept.start;
+	assert_int_equal(interpret(filter, filter_len, &d, &args), SECCOMP_RET_ALLOW);
 	d.nr = SYS_clock_gettime; /* what the stub itself calls there */
 	assert_int_equal(interpret(filter, filter_len, &d, &args), SECCOMP_RET_USER_NOTIF);
 }
@@ -308,8 +406,9 @@ static void under_the_kernel(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(every_number), cmocka_unit_test(argument_tests),      cmocka_unit_test(own_instruction),
-	    cmocka_unit_test(own_word),     cmocka_unit_test(other_architectures), cmocka_unit_test(under_the_kernel),
+	    cmocka_unit_test(every_number),     cmocka_unit_test(argument_tests), cmocka_unit_test(kept_range),
+	    cmocka_unit_test(own_instruction),  cmocka_unit_test(own_word),       cmocka_unit_test(other_architectures),
+	    cmocka_unit_test(under_the_kernel),
 	};
 
 	return cmocka_run_group_tests(tests, make_filter, free_filter);
