@@ -8,6 +8,7 @@
 First each is moved at random while its benchmark and a client that checks every reply ask it. Then the benchmark alone, at
 home and away in turn: requests in a second, and how many calls were made at home for each request, which explains them.
 """
+import itertools
 import os
 import re
 import shutil
@@ -30,7 +31,7 @@ BENCH_DEADLINE = 180
 NEEDED = {
     # redis-server is a link to a program of redis-tools; the package with the link would start one.
     'redis': [('redis-check-rdb', 'redis-tools'), ('redis-benchmark', 'redis-tools')],
-    'nginx': [('nginx', 'nginx-light'), ('ab', 'apache2-utils')],
+    'nginx': [('nginx', 'nginx-light'), ('ab', 'apache2-utils'), ('wrk', 'wrk')],
 }
 # One process: the workers of a master share memory, and so stay at home.
 NGINX = '''
@@ -58,6 +59,13 @@ def answers(port):
         return False
 
 
+def wrk_requests(text):
+    """wrk counts what it got until its time is over, and says so when a reply was wrong, late or cut off."""
+    m = re.search(r'^ *(\d+) requests in', text, re.M)
+    assert m and 'Socket errors' not in text and 'Non-2xx' not in text, f'wrk: {text[-900:]}'
+    return int(m.group(1))
+
+
 class Redis:
     def __init__(self, d):
         self.port = free_port()
@@ -68,6 +76,10 @@ class Redis:
 
     def bench(self, n):
         return [apps.which('redis-benchmark'), '-p', str(self.port), '-c', '20', '-n', str(n), '-t', 'set', '-d', '64', '-q', '--csv']
+
+    def loads(self, n):
+        """Command lines, in turn, each with what looks at the text that it prints and gives the number of its requests."""
+        return itertools.repeat((self.bench(n), lambda text: self.requests(n, text) and n))
 
     def requests(self, n, text):
         """Requests in a second."""
@@ -91,6 +103,10 @@ class Nginx:
 
     def bench(self, n):
         return [apps.which('ab'), '-q', '-k', '-s', '60', '-c', '20', '-n', str(n), f'http://127.0.0.1:{self.port}/file2']
+
+    def loads(self, n):
+        wrk = [apps.which('wrk'), '-t', '1', '-c', '20', '-d', '2s', '--timeout', '60s', f'http://127.0.0.1:{self.port}/file2']
+        return itertools.cycle([(self.bench(n), lambda text: self.requests(n, text) and n), (wrk, wrk_requests)])
 
     def requests(self, n, text):
         told = dict(re.findall(r'^([A-Z][\w -]+): +([\d.]+)', text, re.M))
@@ -125,28 +141,29 @@ class Load:
 def under_load(y, rng, name, server, p, d):
     """Moved at random, with the benchmark again and again and the client that checks all the time."""
     herd = apps.Herd(y, rng, lambda: [p.pid], pause=0.25)
-    client, bench, asked, n = Load(server.client, d), None, 0, 2000
+    client, bench, look, asked, loads = Load(server.client, d), None, None, 0, server.loads(2000)
     end = time.monotonic() + SECONDS
     try:
         while time.monotonic() < end or (herd.total() < MOVES and time.monotonic() < end + 2 * SECONDS):
-            bench = bench or Load(server.bench(n), d)
+            if not bench:
+                command, look = next(loads)
+                bench = Load(command, d)
             herd.pump()
             assert not p.ended(), f'{name} has ended: {apps.end_of(p.finish(None)[1])}'
             if client.ended():
                 break
             if bench.ended():
-                server.requests(n, bench.text())
+                asked += look(bench.text())
                 bench.close()
-                bench, asked = None, asked + n
+                bench = None
         open(f'{d}/stop', 'w').close()
         herd.until('the replies that are asked for have come', lambda: client.ended() and (not bench or bench.ended()), BENCH_DEADLINE)
         replies = int(client.text())
-        if bench:
-            server.requests(n, bench.text())
+        asked += look(bench.text()) if bench else 0
         herd.settle()
         assert not herd.lost, f'{name}: {herd.lost}'
         assert herd.total() >= MOVES, f'{name}: only {herd.total()} of {MOVES} moves were possible; {herd.told()}'
-        print(f'{name}: {replies} replies checked, {asked} requests of the benchmark, no error; {herd.told()}', flush=True)
+        print(f'{name}: {replies} replies checked, {asked} requests of the benchmarks, no error; {herd.told()}', flush=True)
     finally:
         for load in filter(None, (client, bench)):
             load.close()
