@@ -7,7 +7,6 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ArrayBlockingQueue;
-import java.util.concurrent.Callable;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
@@ -73,15 +72,8 @@ class Threads {
 		long made = 0;
 		for (Future<Long> f : counts)
 			made += f.get(60, TimeUnit.SECONDS);
-		// No parallel stream: an idle thread of its pool waits until a point in time of CLOCK_REALTIME, which is done at home.
-		List<Callable<Long>> pieces = new ArrayList<>();
-		for (int w = 0; w < 16; w++) {
-			int from = w * 6000;
-			pieces.add(() -> IntStream.range(from, from + 6000).mapToLong(i -> mix(i, i * 7L)).sum());
-		}
-		long all = 0;
-		for (Future<Long> f : pool.invokeAll(pieces))
-			all += f.get();
+		// An idle thread of its pool waits until a point in time of CLOCK_REALTIME.
+		long all = IntStream.range(0, 16 * 6000).parallel().mapToLong(i -> mix(i, i * 7L)).sum();
 		return mix(mix(sum.get(), made), all);
 	}
 
