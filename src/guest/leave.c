@@ -282,6 +282,13 @@ void agent_freeze(struct agent *a)
 		give_image_if_still(a);
 }
 
+/* It goes on from its registers: the kernel here makes an interrupted call again. */
+static int go(struct guest_thread *g)
+{
+	g->settled = 0;
+	return tracee_resume(&g->t, TRACEE_CONT, 0);
+}
+
 /* Home could not interrupt a call that the guest waits for. A stop that still comes is passed over, also one that was
  * to last until home: who wants it home will say so again. */
 static int go_on(struct agent *a)
@@ -301,7 +308,7 @@ static int go_on(struct agent *a)
 			continue;
 		}
 		if (t->stop != TRACEE_RUNNING && !a->threads[i]->stackless && !a->threads[i]->held_for)
-			r = tracee_resume(t, TRACEE_CONT, 0);
+			r = go(a->threads[i]);
 	}
 	return r;
 }
@@ -366,7 +373,7 @@ void agent_stands(struct guest_thread *g)
 		(void)snprintf(text, sizeof(text), "signal %d at address %p", g->t.sig, g->t.info.si_addr);
 		if (agent_bring_home(a, g, REASON_GUEST_FAULT, 0, text) < 0)
 			agent_end(a, 1, "the link failed");
-	} else if (!a->home_asked && !g->stackless && !g->held_for && tracee_resume(&g->t, TRACEE_CONT, 0) < 0) {
+	} else if (!a->home_asked && !g->stackless && !g->held_for && go(g) < 0) {
 		agent_end(a, 1, "the guest cannot be resumed");
 	}
 }
