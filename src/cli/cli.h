@@ -125,5 +125,6 @@ int verb_sandbox_memory(struct cli *cx);
 int verb_sandbox_stall(struct cli *cx);
 int verb_sandbox_kill(struct cli *cx);
 int verb_sandbox_init(struct cli *cx);
+int verb_sim(struct cli *cx);
 
 #endif

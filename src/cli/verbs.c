@@ -252,6 +252,22 @@ const struct cli_verb cli_verbs[] = {
 			{0, "bytes", "SIZE", "memory, where the kernel sets no limit"}),
 		.run = verb_sandbox_init, .hidden = true,
 	}, {
+		.name = "sim", .args = "FILE", .summary = "simulate a cluster: thousands of nodes in virtual time",
+		.text = "Each simulated node decides by the same code as the daemon. FILE says what the cluster is like and what work arrives "
+			"(docs/simulator.md tells how; docs/scenarios has examples). Prints a table with a column for each strategy; the "
+			"same file and seed give the same table.",
+		.options = OPTIONS({0, "strategy", "NAMES", "strategies with commas between them: none, round-robin, least-loaded, policy-place, policy-move, policy, one-machine (default: all)"},
+			{0, "seed", "N", "of all luck (default: as the file says)"},
+			{0, "set", "SETTINGS", "change keys of the file, e.g. policy.window=32,network.loss_percent=5"},
+			{0, "compare", NULL, "all strategies on many scenarios drawn from the ranges in FILE"},
+			{0, "scenarios", "N", "how many scenarios --compare draws (default: as the file says)"},
+			{0, "csv", "PATH", "write the results there, too, a line for each strategy"},
+			{0, "plot", "PATH", "draw two plots there, as SVG"}, OPT_JSON),
+		.examples = EXAMPLES({"godwit sim burst.sim", "what the policy makes of that work, and what others would"},
+			{"godwit sim --strategy policy --seed 7 --set policy.residence_ms=10000 burst.sim", "with another parameter"},
+			{"godwit sim --compare compare.sim --scenarios 300", "on many random clusters"}),
+		.run = verb_sim, .min_args = 1, .max_args = 1,
+	}, {
 		.name = "help", .group = "Help", .args = "[VERB...]", .summary = "explain a verb, or list all",
 		.text = "godwit VERB --help shows the same.",
 		.options = NULL, .examples = EXAMPLES({"godwit help migrate", "the help of migrate"}, {"godwit help sandbox net", "of a verb of the second level"}),

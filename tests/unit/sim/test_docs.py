@@ -1,0 +1,36 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""docs/simulator.md shows every key, strategy and result as the tables of src/sim have them; --write puts them there."""
+import pathlib
+import re
+import sys
+
+root = pathlib.Path(sys.argv[1])
+keys = re.findall(r'^SIM_KEY\((\w+), (\w+), (\w+), "([^"]*)", ([\w.]+), ([\w.]+), "([^"]*)", "([^"]*)"\)',
+                  (root / 'src/sim/keys.def').read_text(), re.M)
+metrics = re.findall(r'^SIM_METRIC\((\w+), \d+, "([^"]*)", "([^"]*)"\)', (root / 'src/sim/metrics.def').read_text(), re.M)
+strategies = re.findall(r'\.name = "([\w-]+)",\s*\.help = "([^"]*)"', (root / 'src/sim/place.c').read_text())
+if len(keys) < 20 or len(metrics) < 20 or len(strategies) < 7:
+    sys.exit('the tables could not be read')
+tables = {
+    'keys': ['| section | key | value | default | least | greatest | unit | meaning |', '|---|---|---|---|---|---|---|---|'] +
+            [f'| {s} | `{n}` | {c.lower()} | {d} | {lo} | {hi} | {u} | {h} |' for s, n, c, d, lo, hi, u, h in keys],
+    'strategies': ['| strategy | what it does |', '|---|---|'] + [f'| `{n}` | {h} |' for n, h in strategies],
+    'results': ['| result | unit | meaning |', '|---|---|---|'] + [f'| `{n}` | {u} | {h} |' for n, u, h in metrics],
+}
+page = root / 'docs/simulator.md'
+text = page.read_text()
+bad = []
+for name, rows in tables.items():
+    marks = f'<!-- {name}: begin -->\n', f'<!-- {name}: end -->'
+    start, end = text.index(marks[0]) + len(marks[0]), text.index(marks[1])
+    want = '\n'.join(rows) + '\n'
+    if text[start:end] != want:
+        bad.append(f'docs/simulator.md: the table of {name} is not that of the source (mend with --write)')
+        text = text[:start] + want + text[end:]
+if '--write' in sys.argv:
+    page.write_text(text)
+    sys.exit(0)
+for line in bad:
+    print(line)
+sys.exit(1 if bad else 0)
