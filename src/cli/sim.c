@@ -42,19 +42,18 @@ static int into_file(const char *path, printer *print, const struct sim_column *
 		     struct err *e)
 {
 	FILE *f;
-	int r = 0;
+	int bad;
 
 	if (!path)
 		return 0;
 	f = fopen(path, "we");
 	if (!f)
-		return err_set(e, -errno, "%.200s cannot be written: %s", path, strerror(errno));
+		return err_set(e, -EIO, "%.200s cannot be written: %s", path, strerror(errno));
 	print(f, columns, n, seed);
-	if (ferror(f))
-		r = -EIO;
-	if (fclose(f) != 0 && r == 0)
-		r = -errno;
-	return r < 0 ? err_set(e, r, "%.200s could not be written: %s", path, strerror(-r)) : 0;
+	bad = ferror(f);
+	if (fclose(f) != 0 || bad)
+		return err_set(e, -EIO, "%.200s could not be written", path);
+	return 0;
 }
 
 static int run_all(struct cli *cx, const struct sim_scenario *s, uint64_t seed, struct err *e)
@@ -99,7 +98,21 @@ static int compare(struct cli *cx, const struct sim_scenario *s, uint64_t seed, 
 	return 0;
 }
 
-int verb_sim(struct cli *cx)
+static int replay(struct cli *cx)
+{
+	struct sim_replay r;
+	struct err e = {0};
+
+	if (cli_given(cx, "rewrite"))
+		return sim_rewrite_file(cx->argv[0], cli_value(cx, "rewrite"), &e) < 0 ? cli_fail(&e) : CLI_OK;
+	if (sim_replay_file(cx->argv[0], &r, &e) < 0)
+		return cli_fail(&e);
+	printf("the same: %llu steps of %.0f s, %llu actions, %llu moves%s\n", (unsigned long long)r.steps, r.seconds,
+	       (unsigned long long)r.actions, (unsigned long long)r.moves, r.cut ? "; the last record is cut off" : "");
+	return CLI_OK;
+}
+
+static int simulate(struct cli *cx)
 {
 	const char *set = cli_value(cx, "set"), *given = cli_value(cx, "seed");
 	_cleanup_free_ struct sim_scenario *s = malloc(sizeof(*s));
@@ -120,4 +133,9 @@ int verb_sim(struct cli *cx)
 	if (r == 0)
 		r = cli_given(cx, "compare") ? compare(cx, s, (uint64_t)seed, &e) : run_all(cx, s, (uint64_t)seed, &e);
 	return r < 0 ? cli_fail(&e) : CLI_OK;
+}
+
+int verb_sim(struct cli *cx)
+{
+	return cli_given(cx, "replay") || cli_given(cx, "rewrite") ? replay(cx) : simulate(cx);
 }

@@ -110,6 +110,7 @@ static const char help[] =
     "  --cpus F              use at most this many processors, as 1.5\n"
     "  --memory BYTES        use at most this much memory, as 4G\n"
     "  --user USER           run as this user (godwit, else nobody)\n"
+    "  --record FILE         write down what the policy sees and decides, for godwit sim --replay\n"
     "  --ready-fd N          write one byte to this descriptor when ready\n"
     "  --config FILE         what the administrator has decided (" SETTINGS_FILE ", or GODWIT_CONFIG),\n"
     "                        and FILE.d/NAME.conf\n"
@@ -139,6 +140,8 @@ static int set_option(struct node_config *c, int opt, const char *arg)
 	case 'u':
 		c->user_given = true;
 		return copy(c->user, sizeof(c->user), arg);
+	case 'R':
+		return copy(c->record, sizeof(c->record), arg);
 	case 'f':
 		c->ready_fd = isdigit((unsigned char)*arg) ? (int)strtol(arg, &end, 10) : -1;
 		return c->ready_fd >= 0 && !*end ? 0 : -EINVAL;
@@ -166,6 +169,7 @@ enum config_result config_parse(struct node_config *c, int argc, char **argv, st
 						{"cpus", required_argument, NULL, 'c'},
 						{"memory", required_argument, NULL, 'm'},
 						{"user", required_argument, NULL, 'u'},
+						{"record", required_argument, NULL, 'R'},
 						{"ready-fd", required_argument, NULL, 'f'},
 						{"config", required_argument, NULL, 'C'},
 						{"check-config", no_argument, NULL, 'k'},

@@ -160,7 +160,7 @@ static int grant(struct conn *c, struct err *e)
 	struct node *n = c->node;
 	const struct keys_pair *ca = keys_cluster(n->keys);
 	const struct policy_node *window[POLICY_WINDOW_MAX];
-	unsigned i, k = policy_window(n->policy, clock_mono_ns(), window, POLICY_WINDOW_MAX);
+	unsigned i, k = policy_freshest(n, window, POLICY_WINDOW_MAX);
 	_cleanup_free_ struct wire_node_entry *entries = calloc(k ? k : 1, sizeof(*entries));
 	struct wire_join_grant m = {
 	    .ca_cert = wire_str(ca->cert), .ca_key = wire_str(ca->key), .nodes = {.items = entries, .count = k}};

@@ -214,7 +214,7 @@ static int start(struct node *n, struct err *e)
 	r = loop_new(&n->loop);
 	if (r < 0)
 		return err_set(e, r, "out of memory");
-	if (prepare_dirs(n, pw, e) < 0 || open_sockets(n, e) < 0 || drop_privileges(pw, e) < 0)
+	if (prepare_dirs(n, pw, e) < 0 || record_open(n, e) < 0 || open_sockets(n, e) < 0 || drop_privileges(pw, e) < 0)
 		return e->code;
 	if (state_load(n, e) < 0 || signals(n, e) < 0)
 		return e->code;
@@ -263,6 +263,7 @@ static void stop(struct node *n)
 	families_free(n);
 	tokens_free(n);
 	policy_free(n->policy);
+	record_close(n);
 	keys_free(n->keys);
 	sampler_release(&n->sampler);
 	buf_release(&n->frame);

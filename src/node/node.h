@@ -52,6 +52,7 @@ struct node_config {
 	char listen[NODE_NAME_MAX + 1]; /* "": all addresses */
 	char advertise[NODE_NAME_MAX + 1]; /* "": that of node.json, else found out */
 	char user[64];
+	char record[256]; /* "": no recording */
 	uint16_t port; /* 0: that of node.json, else NODE_PORT */
 	uint32_t cpus_milli; /* 0: no limit */
 	uint64_t memory; /* bytes, 0: no limit */
@@ -104,6 +105,7 @@ struct node {
 	struct sampler sampler;
 	struct room room; /* of guests; room.c */
 	struct policy *policy; /* always there; in no cluster it knows this node only */
+	struct recorder *recorder; /* NULL: nothing is recorded */
 	struct control *control;
 	struct loop_watch *second; /* timer of the next sample */
 
@@ -396,6 +398,14 @@ bool owner_keeps(const struct node *n, const char *comm); /* are programs of thi
  */
 int owner_reload(struct node *n, struct err *e) _must_check_;
 
+/* ---- record.c ------------------------------------------------------------------------------------------- */
+
+int record_open(struct node *n, struct err *e) _must_check_; /* where --record says; while it is still root */
+void record_close(struct node *n);
+void record_start(struct node *n, const struct policy_limits *limits, const struct policy_config *config,
+		  uint64_t now_ns);
+void record_step(struct node *n, const struct policy_event *ev, int result, const struct policy_actions *act);
+
 /* ---- policy.c ------------------------------------------------------------------------------------------- */
 
 int policy_open(struct node *n, struct err *e) _must_check_;
@@ -407,6 +417,8 @@ struct policy_verdict {
 	char to[NODE_NAME_MAX + 1];
 };
 int policy_event(struct node *n, struct policy_event *ev, struct policy_verdict *ret);
+/* The freshest entries, as policy_window() gives them. */
+unsigned policy_freshest(struct node *n, const struct policy_node **window, unsigned max);
 void policy_second(struct node *n, uint64_t dt_ns); /* SAMPLE, PROCESS..., TICK */
 void policy_reconfigure(struct node *n);
 void policy_entry(struct node *n, const struct wire_node_entry *e);

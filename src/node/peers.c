@@ -262,7 +262,7 @@ static void on_gossip(struct peer *p, const struct wire_peer_gossip *m)
 		policy_entry(n, &one);
 	if (!m->reply)
 		return;
-	k = policy_window(n->policy, clock_mono_ns(), window, POLICY_WINDOW_MAX);
+	k = policy_freshest(n, window, POLICY_WINDOW_MAX);
 	entries = calloc(k ? k : 1, sizeof(*entries));
 	if (!entries)
 		return;

@@ -44,14 +44,16 @@ static void admin(struct node *n, enum policy_admin_op op)
 int policy_open(struct node *n, struct err *e)
 {
 	struct policy_limits limits = {.nodes = POLICY_NODES, .processes = POLICY_PROCESSES};
+	uint64_t now = clock_mono_ns();
 	struct policy_config c;
 	int r;
 
 	policy_free(take_ptr(n->policy));
 	config_fill(n, &c);
-	r = policy_new(&limits, &c, clock_mono_ns(), &n->policy);
+	r = policy_new(&limits, &c, now, &n->policy);
 	if (r < 0)
 		return err_set(e, r, "the policy could not be set up");
+	record_start(n, &limits, &c, now);
 	if (n->stay)
 		admin(n, POLICY_ADMIN_STAY);
 	n->closed = false;
@@ -300,6 +302,7 @@ int policy_event(struct node *n, struct policy_event *ev, struct policy_verdict 
 	if (!all)
 		return -ENOMEM;
 	r = policy_step(n->policy, ev, all);
+	record_step(n, ev, r, all);
 	/* The window belongs to the policy until its next step, which an action may cause; so gossip goes first. */
 	for (i = 0; r == 0 && i < all->n; i++)
 		if (all->a[i].type == POLICY_DO_GOSSIP)

@@ -322,7 +322,7 @@ int sim_scenario_read(const char *path, struct sim_scenario *ret, struct err *e)
 	int r = file_read_all(path, FILE_MAX, &text, &n);
 
 	if (r < 0)
-		return err_set(e, r, "%.200s cannot be read: %s", path, strerror(-r));
+		return err_set(e, -EIO, "%.200s cannot be read: %s", path, strerror(-r));
 	if (strlen(text) != n)
 		return err_set(e, -EINVAL, "%.200s is no text", path);
 	return sim_scenario_parse(path, text, ret, e);

@@ -154,4 +154,19 @@ int sim_compare(const struct sim_scenario *s, unsigned scenarios, uint64_t seed,
 void sim_print_comparison(FILE *f, const struct sim_comparison *c, uint64_t seed);
 void sim_print_comparison_json(FILE *f, const struct sim_comparison *c, uint64_t seed);
 
+/* ---- replay ------------------------------------------------------------------------------------------------ */
+
+struct sim_replay {
+	uint64_t starts, steps, actions, moves;
+	double seconds;
+	bool cut; /* the last record is not whole: the daemon was killed */
+};
+
+/* Feeds a recording (godwitd --record) to a fresh policy. -EILSEQ: it answers otherwise, e says where first;
+ * -EBADMSG, -EPROTONOSUPPORT: no good recording. */
+int sim_replay(const uint8_t *bytes, size_t n, struct sim_replay *ret, struct err *e) _must_check_;
+int sim_replay_file(const char *path, struct sim_replay *ret, struct err *e) _must_check_;
+/* Writes the same events with what is answered now: for a policy that was changed on purpose. */
+int sim_rewrite_file(const char *path, const char *to, struct err *e) _must_check_;
+
 #endif

@@ -157,6 +157,8 @@ is "results as JSON" 8 "$(godwit sim --json --strategy policy "$work/a.sim" | js
 is "other settings, another result" 1 "$(godwit sim --json --strategy none --set run.seed=9 "$work/a.sim" | json 'j["strategies"][0]["moves"] is None' | grep -c True)"
 is "comparison" 3 "$(godwit sim --compare --scenarios 3 --json "$work/a.sim" | json 'j["scenarios"]')"
 code 1 godwit sim "$work/none.sim"
+code 1 godwit sim --replay "$work/a.sim"
+has "no recording" "it is no recording of godwitd --record" "$(cat "$work/err")"
 code 2 godwit sim --strategy luck "$work/a.sim"
 echo 'rabbits = 3' >> "$work/a.sim"
 code 2 godwit sim "$work/a.sim"

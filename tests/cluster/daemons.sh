@@ -51,8 +51,16 @@ start_daemon()
 {
 	mkdir -p "$tmp/$2"
 	"$1/godwitd" --state "$tmp/$2/state" --run "$tmp/$2/run" ${4:+--name "$4"} --listen "127.0.0.1:$((base + $3))" --user "$(id -un)" \
-		2>>"$tmp/$2/log" &
+		--record "$tmp/$2/recording" 2>>"$tmp/$2/log" &
 	echo $! >"$tmp/$2/pid"
 	pids="$pids $!"
 	call "$2" --wait-socket
+}
+
+# A policy that sees again what those of the daemons have seen decides the same.
+replay_all()
+{
+	for recording in "$tmp"/*/recording; do
+		"$bin/godwit" sim --replay "$recording" || die "another decision than recorded"
+	done
 }

@@ -115,5 +115,6 @@ for n in a b c d; do
 	wait "$(cat "$tmp/$n/pid")" || [ $? -eq 137 ] || die "the daemon of $n ended with an error"
 done
 pids=
+replay_all
 ! grep -E "Sanitizer|runtime error" "$tmp"/*/log || die "a sanitizer has something to say"
 echo ok

@@ -127,5 +127,6 @@ echo "7. the end of a process"
 kill $pid
 call a Processes '{}' --until "not any(x['pid'] == $pid for x in r['processes'])"
 call a Where "{\"pid\":$pid}" --until 'e and p["reason"] == "no-process"'
+replay_all
 ! grep -E "Sanitizer|runtime error" "$tmp"/?/log || die "a sanitizer has something to say"
 echo ok
