@@ -364,7 +364,7 @@ static int on_grant(struct conn *c, const struct wire_join_grant *m, struct err 
 	while (r == 0 && wire_node_entry_next(&list, &one)) {
 		wire_str_copy(name, sizeof(name), one.name);
 		(void)json_array_append_new(names, json_string(name));
-		policy_entry(n, &one);
+		policy_entry(n, &one, NULL);
 	}
 	joiner_free(j);
 	if (req)

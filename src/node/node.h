@@ -421,7 +421,8 @@ int policy_event(struct node *n, struct policy_event *ev, struct policy_verdict 
 unsigned policy_freshest(struct node *n, const struct policy_node **window, unsigned max);
 void policy_second(struct node *n, uint64_t dt_ns); /* SAMPLE, PROCESS..., TICK */
 void policy_reconfigure(struct node *n);
-void policy_entry(struct node *n, const struct wire_node_entry *e);
+/* from: whose connection it came on, NULL if none; what a node says of itself is believed before what others say. */
+void policy_entry(struct node *n, const struct wire_node_entry *e, const char *from);
 void policy_to_wire(const struct policy_node *from, struct wire_node_entry *to);
 unsigned policy_reason_number(unsigned why); /* number of reasons.def for an enum policy_why */
 void policy_process_id(const struct node *n, const struct tracked *t, struct policy_id *ret);

@@ -245,7 +245,7 @@ static int on_hello(struct conn *c, const struct wire_peer_hello *m, struct err 
 	if (p->waiting.len > 0 && append(link_out(c->link), &p->waiting, e) < 0)
 		return e->code;
 	buf_release(&p->waiting);
-	policy_entry(n, &self);
+	policy_entry(n, &self, p->name);
 	return 0;
 }
 
@@ -259,10 +259,10 @@ static void on_gossip(struct peer *p, const struct wire_peer_gossip *m)
 	unsigned i, k;
 
 	while (wire_node_entry_next(&list, &one))
-		policy_entry(n, &one);
+		policy_entry(n, &one, p->name);
 	if (!m->reply)
 		return;
-	k = policy_freshest(n, window, POLICY_WINDOW_MAX);
+	k = policy_freshest(n, window, policy_window_size(n->policy));
 	entries = calloc(k ? k : 1, sizeof(*entries));
 	if (!entries)
 		return;

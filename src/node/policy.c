@@ -88,7 +88,7 @@ void policy_to_wire(const struct policy_node *from, struct wire_node_entry *to)
 				       .version = wire_str(from->version)};
 }
 
-void policy_entry(struct node *n, const struct wire_node_entry *e)
+void policy_entry(struct node *n, const struct wire_node_entry *e, const char *from)
 {
 	struct policy_event ev = {.type = POLICY_EV_ENTRY, .now_ns = clock_mono_ns()};
 
@@ -107,6 +107,7 @@ void policy_entry(struct node *n, const struct wire_node_entry *e)
 	wire_str_copy(ev.entry.name, sizeof(ev.entry.name), e->name);
 	wire_str_copy(ev.entry.address, sizeof(ev.entry.address), e->address);
 	wire_str_copy(ev.entry.version, sizeof(ev.entry.version), e->version);
+	ev.direct = from && !strcmp(ev.entry.name, from);
 	if (config_name_ok(ev.entry.name))
 		(void)policy_event(n, &ev, NULL);
 }
@@ -145,18 +146,20 @@ unsigned policy_reason_number(unsigned why)
 static void do_gossip(struct node *n, const struct policy_action *a, const struct policy_actions *all)
 {
 	struct peer *p = peer_get(n, a->node.name, a->node.address, a->node.port);
-	struct wire_peer_gossip m = {.reply = 1};
+	struct wire_peer_gossip m = {.reply = a->node.ask > 0};
+	unsigned k = m.reply ? 1 : all->n_window, i;
 	struct wire_node_entry *entries;
-	unsigned i;
 
 	if (!p || !n->keys)
 		return;
-	entries = calloc(all->n_window ? all->n_window : 1, sizeof(*entries));
+	entries = calloc(k + 1, sizeof(*entries));
 	if (!entries)
 		return;
-	for (i = 0; i < all->n_window; i++)
+	for (i = 0; i < k; i++)
 		policy_to_wire(all->window[i], &entries[i]);
-	m.entries = (struct wire_list){.items = entries, .count = all->n_window};
+	if (m.reply)
+		policy_to_wire(all->asked[a->node.ask - 1], &entries[k++]);
+	m.entries = (struct wire_list){.items = entries, .count = k};
 	(void)!peer_send(p, NODE_FRAME(n, peer_gossip, &m),
 			 NULL); /* a node that cannot be reached becomes known by its connection's failure */
 	free(entries);

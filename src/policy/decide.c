@@ -283,8 +283,10 @@ static uint32_t choose_suspect(struct policy *p, uint64_t bytes)
 	uint64_t limit = p->suspect_ns;
 
 	p->suspect_ns = p->dead_ns;
+	p->doubtful = HOPELESS;
 	survey(p, bytes);
 	p->suspect_ns = limit;
+	p->doubtful = DOUBTFUL;
 	return choose(p, NONE);
 }
 

@@ -119,3 +119,21 @@ uint64_t policy_gossip_avg_age(uint32_t n, uint32_t w)
 		miss -= miss / (n - 1);
 	return ((uint64_t)(((unsigned __int128)Q_ONE << Q) / (Q_ONE - miss)) + in_window) * 1000 >> Q;
 }
+
+uint32_t policy_gossip_window(uint32_t n, uint64_t want_avg, uint64_t want_max)
+{
+	uint32_t low = 1, high = POLICY_WINDOW_MAX;
+
+	if (n > 1 && high > n - 1)
+		high = n - 1;
+	while (low < high) { /* both ages fall as the window grows */
+		uint32_t w = low + (high - low) / 2;
+
+		if ((want_avg && policy_gossip_avg_age(n, w) > want_avg) ||
+		    (want_max && policy_gossip_max_age(n, w) > want_max))
+			low = w + 1;
+		else
+			high = w;
+	}
+	return low;
+}

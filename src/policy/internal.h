@@ -17,6 +17,13 @@
 #define RAW_MAX 100000000ULL /* runnable milli: 100000 processes */
 #define SLOW_MAX 10000000ULL /* slowdown milli */
 #define BYTES_MAX (1ULL << 50)
+#define PAST_MAX 256 /* processes whose departure is remembered */
+#define PAST_NS (300000 * MS) /* for so long */
+#define ASKED_MAX 64
+#define HINTS_MAX 16
+#define DOUBTFUL 3 /* unanswered questions after which a node is suspect whatever its age, and accused */
+#define HOPELESS 5 /* after which it may count as dead */
+#define FAR_FUTURE (1ULL << 61) /* ns, 73 years: no clock is so wrong */
 #define TRIES 4 /* targets looked at before a decision is put off to the next tick */
 
 /* The part of a known node that each tick scans: one cache line. Its entry lies in policy.node[] under the same slot,
@@ -30,15 +37,19 @@ struct hot {
 	uint32_t export_milli, one_milli, raw_milli; /* one: normalised load of one process */
 	uint32_t stable_milli; /* exported load and stable_percent of one process */
 	uint32_t state;
-	uint16_t n_out; /* records of policy.out[] that name the slot */
+	uint8_t n_out; /* records of policy.out[] that name the slot */
 	uint8_t used, left, failed, told, backoff_level; /* told: enum policy_health last announced, 0 = none */
+	uint8_t proved; /* it has spoken to this node itself */
+	uint8_t unanswered; /* questions, since something was heard that it said after them */
 } __attribute__((aligned(64)));
 
 _Static_assert(sizeof(struct hot) == 64, "one cache line");
+_Static_assert(OUT_MAX <= UINT8_MAX, "hot.n_out counts them");
 
 struct cold {
 	uint64_t hash; /* of the name */
 	int64_t failed_ns; /* if failed: it could not be reached then */
+	int64_t asked_ns; /* last question to it; 0: none */
 };
 
 struct proc {
@@ -48,6 +59,7 @@ struct proc {
 	uint32_t home_slot; /* guess, true if the slot's hash is home_hash */
 	uint32_t failed_reason;
 	bool used, pinned, moving;
+	uint8_t times; /* it has left this node lately */
 };
 
 enum out_kind { OUT_FREE, OUT_MOVE, OUT_DONE, OUT_PLACED };
@@ -68,6 +80,19 @@ struct in {
 	uint32_t demand_milli;
 };
 
+struct asked {
+	uint32_t slot;
+	uint64_t hash; /* of the name: the slot may have got another since */
+	uint64_t since_ns;
+	bool confirms; /* others have not been answered either: counts twice */
+};
+
+/* A process that has left this node lately. */
+struct past {
+	uint64_t hash, left_ns;
+	uint32_t times;
+};
+
 struct table { /* chained hash over slots; the chains run through next[] */
 	uint32_t *bucket, *next;
 	uint32_t mask, free, high, count, max; /* high: slots ever used */
@@ -79,7 +104,19 @@ struct policy {
 	struct policy_node self;
 	uint64_t now, rng, hash_seed;
 	uint64_t next_gossip, last_move;
-	uint64_t suspect_ns, dead_ns;
+	uint64_t ask_ns, suspect_ns, dead_ns; /* ages */
+	uint32_t doubtful; /* DOUBTFUL, but while any node will do */
+	uint64_t first_incarnation, start_ns; /* as given to policy_new(): tell about the time of day */
+	uint32_t rounds; /* of gossip */
+	uint32_t
+	    late; /* how late this node itself is: the times it waits for an answer are longer by so many intervals */
+	uint32_t window; /* entries in a message, for so many nodes: */
+	uint32_t window_for; /* 0: to be computed */
+	uint32_t ask_next; /* slot at which the search for nodes to ask goes on */
+	struct asked asked[ASKED_MAX]; /* waiting for their answer */
+	unsigned n_asked;
+	struct asked hint[HINTS_MAX]; /* accused by others */
+	unsigned n_hints;
 	uint64_t local_q, export_q; /* runnable milli * SCALE */
 	uint64_t raw_last; /* runnable milli of the last sample; never below the local view */
 	uint32_t own_one;
@@ -93,10 +130,13 @@ struct policy {
 	struct policy_node *node;
 	struct proc *proc;
 	uint32_t *alive, n_alive; /* slots that are alive or suspect, by the last sweep */
+	uint32_t n_proved, alive_proved; /* slots in use, and those of alive[], that are proved */
 	uint32_t *stable; /* scratch, beside alive[] */
 	uint32_t *ties; /* scratch: positions in alive[] */
 	uint32_t *movable, n_movable; /* scratch */
 	struct out out[OUT_MAX];
+	struct past past[PAST_MAX];
+	uint32_t past_next;
 	struct in in[IN_MAX];
 };
 
@@ -131,7 +171,7 @@ bool text_ok(const char *s, size_t cap); /* terminated */
 /* nodes.c */
 uint32_t node_find(const struct policy *p, const char *name);
 bool node_is_self(const struct policy *p, const char *name); /* "" too */
-int node_entry(struct policy *p, const struct policy_node *e);
+int node_entry(struct policy *p, const struct policy_node *e, bool direct);
 int node_failed(struct policy *p, const char *name, bool left, struct policy_actions *ret);
 void node_backoff(struct policy *p, uint32_t slot);
 void node_facts(struct policy *p, uint32_t slot); /* computes the hot part from the entry */
@@ -140,12 +180,14 @@ void nodes_sweep(struct policy *p, struct policy_actions *ret);
 /* gossip.c */
 void gossip_limits(struct policy *p);
 void gossip_send(struct policy *p, struct policy_actions *ret);
+void gossip_hint(struct policy *p, uint32_t slot); /* somebody could not get an answer from it */
 
 /* processes.c */
 int id_ok(const struct policy_id *id); /* 0 or -EINVAL */
 struct proc *proc_find(const struct policy *p, const struct policy_id *id);
 int proc_update(struct policy *p, const struct policy_process *e);
 int proc_gone(struct policy *p, const struct policy_id *id);
+void proc_left(struct policy *p, const struct policy_id *id); /* it has moved away: remembered for its return */
 uint32_t proc_home_slot(const struct policy *p, const struct proc *pr); /* NONE: home is here or unknown */
 /* Why the process itself may not be chosen; NONE if it may. skip: bits 1 << enum policy_why not to look at. value and
  * threshold may be NULL. */
@@ -197,9 +239,13 @@ static inline enum policy_health node_health(const struct policy *p, const struc
 {
 	int64_t age = (int64_t)p->now - h->born_ns;
 
-	if (h->left || h->failed || age >= (int64_t)p->dead_ns)
+	if (h->left || h->failed)
 		return POLICY_DEAD;
-	return age >= (int64_t)p->suspect_ns ? POLICY_SUSPECT : POLICY_ALIVE;
+	/* whom one has never heard oneself is not worth many questions */
+	if (age >= (int64_t)p->dead_ns &&
+	    (h->unanswered >= HOPELESS || (p->n_proved && !h->proved && age >= 2 * (int64_t)p->dead_ns)))
+		return POLICY_DEAD;
+	return age >= (int64_t)p->suspect_ns || h->unanswered >= DOUBTFUL ? POLICY_SUSPECT : POLICY_ALIVE;
 }
 
 static inline struct policy_action *action_add(struct policy_actions *ret, enum policy_action_type type)

@@ -26,7 +26,10 @@ enum policy_why node_check(const struct policy *p, const struct hot *h, uint64_t
 		return POLICY_WHY_NODE_UNREACHABLE;
 	if (h->left || h->state & POLICY_LEAVING || !(h->state & POLICY_UP))
 		return POLICY_WHY_NODE_LEAVING;
-	if (age >= (int64_t)p->suspect_ns)
+	/* nothing is sent to nodes that a neighbour may have invented */
+	if (p->n_proved && !h->proved)
+		return POLICY_WHY_NODE_HEARSAY;
+	if (age >= (int64_t)p->suspect_ns || h->unanswered >= p->doubtful)
 		return say(POLICY_WHY_NODE_DEAD, age / (int64_t)MS, (int64_t)(p->suspect_ns / MS), value, threshold);
 	if (h->state & POLICY_BLOCK)
 		return POLICY_WHY_NODE_BLOCKED;

@@ -137,6 +137,7 @@ int move_done(struct policy *p, const struct policy_move *m)
 		o->since_ns = p->now;
 		if (slot != NONE)
 			p->hot[slot].backoff_level = 0;
+		proc_left(p, &m->id);
 		if (pr)
 			(void)proc_gone(p, &m->id);
 		return 0;

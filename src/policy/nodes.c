@@ -43,6 +43,7 @@ static void node_drop(struct policy *p, uint32_t slot)
 {
 	uint64_t hash = p->cold[slot].hash;
 
+	p->n_proved -= p->hot[slot].proved;
 	memset(&p->hot[slot], 0, sizeof(p->hot[slot]));
 	table_drop(&p->nodes, hash, slot);
 }
@@ -58,30 +59,37 @@ static void tell(const struct policy *p, uint32_t slot, enum policy_action_type 
 	a->node.port = p->node[slot].port;
 }
 
-/* A full table gives up the node that has been dead for longest. */
-static uint32_t evict(struct policy *p)
+/* A full table gives up the node that has been dead for longest; for one that speaks itself also one that is known from
+ * hearsay only, so that a neighbour who tells of a million nodes keeps no true one out. */
+static uint32_t evict(struct policy *p, bool direct)
 {
 	uint32_t i, oldest = NONE;
+	bool dead, oldest_dead = false;
 
 	for (i = 0; i < p->nodes.high; i++) {
 		const struct hot *h = &p->hot[i];
 
-		if (!h->used || h->n_out || node_health(p, h) != POLICY_DEAD)
+		if (!h->used || h->n_out)
 			continue;
-		if (oldest == NONE || h->born_ns < p->hot[oldest].born_ns)
+		dead = node_health(p, h) == POLICY_DEAD;
+		if ((!dead && (!direct || h->proved)) || (!dead && oldest_dead))
+			continue;
+		if (oldest == NONE || dead > oldest_dead || h->born_ns < p->hot[oldest].born_ns) {
 			oldest = i;
+			oldest_dead = dead;
+		}
 	}
 	if (oldest != NONE)
 		node_drop(p, oldest);
 	return oldest;
 }
 
-static int node_add(struct policy *p, const char *name, uint32_t *ret)
+static int node_add(struct policy *p, const char *name, bool direct, uint32_t *ret)
 {
 	uint64_t hash = hash_string(p->hash_seed, name);
 	uint32_t slot = table_take(&p->nodes, hash);
 
-	if (slot == NONE && evict(p) != NONE)
+	if (slot == NONE && evict(p, direct) != NONE)
 		slot = table_take(&p->nodes, hash);
 	if (slot == NONE)
 		return -ENOBUFS;
@@ -97,12 +105,23 @@ static bool entry_ok(const struct policy_node *e)
 	       text_ok(e->version, sizeof(e->version)) && e->cpus_milli && e->speed;
 }
 
+/* Incarnations are times of day in ns. One from the far future would leave its node no higher one to contradict with.
+ */
+static bool from_far_future(const struct policy *p, uint64_t incarnation)
+{
+	uint64_t today = p->first_incarnation + (p->now - p->start_ns);
+
+	if (today < p->first_incarnation || today > UINT64_MAX / 2)
+		today = UINT64_MAX / 2; /* what this node was given is no time of day */
+	return incarnation > today + FAR_FUTURE;
+}
+
 /* Somebody says something newer of this node than it said itself: a run before a step of the clock, or a mad
  * neighbour. The claim is outbid, else nobody would listen to this node again. */
 static void outbid(struct policy *p, const struct policy_node *e)
 {
 	if (e->incarnation < p->self.incarnation || (e->incarnation == p->self.incarnation && e->seq <= p->self.seq) ||
-	    e->incarnation == UINT64_MAX)
+	    from_far_future(p, e->incarnation)) /* nobody believes that */
 		return;
 	p->self.incarnation = e->incarnation + 1;
 	p->self.seq = 0;
@@ -116,10 +135,9 @@ static void take_entry(struct policy *p, uint32_t slot, const struct policy_node
 	if (e->incarnation != to->incarnation) {
 		h->left = 0;
 		h->failed = 0;
-		h->backoff_level = 0;
-		h->backoff_until = 0;
 	}
 	*to = *e;
+	to->state &= ~(uint32_t)POLICY_ACCUSED;
 	if (to->load_milli > POLICY_LOAD_MAX)
 		to->load_milli = POLICY_LOAD_MAX;
 	if (to->export_milli > POLICY_LOAD_MAX)
@@ -131,6 +149,8 @@ static void take_entry(struct policy *p, uint32_t slot, const struct policy_node
 	h->born_ns = (int64_t)p->now - (int64_t)(e->age_us * 1000);
 	if (h->born_ns > p->cold[slot].failed_ns)
 		h->failed = 0;
+	if (h->born_ns >= p->cold[slot].asked_ns)
+		h->unanswered = 0;
 	node_facts(p, slot);
 	moves_seen_fresh(p, slot);
 }
@@ -150,8 +170,10 @@ static bool is_news(const struct policy *p, uint32_t slot, const struct policy_n
 	       (int64_t)p->now - (int64_t)(e->age_us * 1000) > h->born_ns;
 }
 
-int node_entry(struct policy *p, const struct policy_node *e)
+/* How far a neighbour may be believed about another node is bounded here and in outbid(); see docs/policy.md. */
+int node_entry(struct policy *p, const struct policy_node *e, bool direct)
 {
+	struct hot *h;
 	uint32_t slot;
 	int r;
 
@@ -162,20 +184,28 @@ int node_entry(struct policy *p, const struct policy_node *e)
 		return 0;
 	}
 	/* an age below zero comes as a huge number and ends here too */
-	if (e->age_us >= p->par.forget_ms * 1000ULL)
+	if (e->age_us >= p->par.forget_ms * 1000ULL || (!direct && from_far_future(p, e->incarnation)))
 		return 0;
 	slot = node_find(p, e->name);
 	if (slot == NONE) {
 		/* what is dead is not learnt again, else two nodes would keep a forgotten one in mind for ever */
 		if (e->age_us * 1000 >= p->dead_ns)
 			return 0;
-		r = node_add(p, e->name, &slot);
+		r = node_add(p, e->name, direct, &slot);
 		if (r < 0)
 			return r;
-	} else if (!is_news(p, slot, e)) {
-		return 0;
+		take_entry(p, slot, e);
+	} else if (is_news(p, slot, e)) {
+		take_entry(p, slot, e);
 	}
-	take_entry(p, slot, e);
+	h = &p->hot[slot];
+	if (direct) {
+		h->unanswered = 0;
+		p->n_proved += !h->proved;
+		h->proved = 1;
+	} else if (e->state & POLICY_ACCUSED && (int64_t)p->now - (int64_t)(e->age_us * 1000) >= h->born_ns) {
+		gossip_hint(p, slot);
+	}
 	return 0;
 }
 
@@ -221,7 +251,7 @@ void nodes_sweep(struct policy *p, struct policy_actions *ret)
 	unsigned room = POLICY_ACTIONS_MAX / 2; /* the rest is for what is decided */
 	uint32_t i;
 
-	p->n_alive = 0;
+	p->n_alive = p->alive_proved = 0;
 	for (i = 0; i < p->nodes.high; i++) {
 		struct hot *h = &p->hot[i];
 		enum policy_health health;
@@ -235,6 +265,7 @@ void nodes_sweep(struct policy *p, struct policy_actions *ret)
 		}
 		if (health != POLICY_DEAD) {
 			p->alive[p->n_alive++] = i;
+			p->alive_proved += h->proved;
 		} else if (h->born_ns <= forget && !h->n_out && ret->n < room) {
 			tell(p, i, POLICY_DO_NODE_FORGOTTEN, ret);
 			node_drop(p, i);

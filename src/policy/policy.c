@@ -59,6 +59,7 @@ static int configure(struct policy *p, const struct policy_config *c)
 			node_facts(p, i); /* the reserve may have changed */
 	if (p->next_gossip > p->now + p->par.gossip_ms * MS)
 		p->next_gossip = p->now + p->par.gossip_ms * MS;
+	p->window_for = 0;
 	gossip_limits(p);
 	load_publish(p);
 	return 0;
@@ -117,8 +118,10 @@ int policy_new(const struct policy_limits *limits, const struct policy_config *c
 	p->now = now_ns;
 	p->rng = config->seed;
 	p->hash_seed = draw(p);
+	p->doubtful = DOUBTFUL;
 	p->next_gossip = now_ns;
-	p->self.incarnation = config->incarnation;
+	p->self.incarnation = p->first_incarnation = config->incarnation;
+	p->start_ns = now_ns;
 	p->self.mem_free = config->mem_free; /* configure() bounds it */
 	p->self.state = POLICY_UP;
 	memcpy(p->self.name, config->name, sizeof(p->self.name));
@@ -197,7 +200,7 @@ static int dispatch(struct policy *p, const struct policy_event *ev, struct poli
 	case POLICY_EV_PROCESS_GONE:
 		return proc_gone(p, &ev->id);
 	case POLICY_EV_ENTRY:
-		return node_entry(p, &ev->entry);
+		return node_entry(p, &ev->entry, ev->direct);
 	case POLICY_EV_TICK:
 		return tick(p, ret);
 	case POLICY_EV_MOVE_STARTED:
@@ -231,6 +234,7 @@ int policy_step(struct policy *p, const struct policy_event *ev, struct policy_a
 
 	ret->n = 0;
 	ret->n_window = 0;
+	ret->n_asked = 0;
 	if (ev->now_ns > p->now && ev->now_ns <= INT64_MAX)
 		p->now = ev->now_ns;
 	r = dispatch(p, ev, ret);

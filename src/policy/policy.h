@@ -11,8 +11,9 @@
  * nanoseconds of this node unless a name says otherwise. Names are NUL-terminated and not empty unless said.
  *
  * The daemon, once a second: SAMPLE, one PROCESS for each process it watches, TICK; each entry of each gossip
- * message at once as ENTRY. Where something moves: MOVE_STARTED (by hand only), MOVE_DONE; on the receiving side
- * GUEST_OFFER, GUEST_DONE. After each step it carries out the actions.
+ * message at once as ENTRY; to a message that asks, it answers with policy_window() of policy_window_size(). Where
+ * something moves: MOVE_STARTED (by hand only), MOVE_DONE; on the receiving side GUEST_OFFER, GUEST_DONE. After each
+ * step it carries out the actions.
  */
 #ifndef GODWIT_POLICY_POLICY_H
 #define GODWIT_POLICY_POLICY_H
@@ -26,6 +27,7 @@
 #define POLICY_VERSION_MAX 32
 #define POLICY_WINDOW_MAX 256
 #define POLICY_ACTIONS_MAX 48
+#define POLICY_ASKS_MAX 4 /* nodes asked in one step */
 #define POLICY_SPEED_STANDARD 10000
 #define POLICY_LOAD_MAX 100000000 /* normalised milli; what a node claims beyond this counts as this */
 
@@ -35,6 +37,8 @@ enum policy_state {
 	POLICY_STAY = 2, /* moves none of its processes away */
 	POLICY_BLOCK = 4, /* takes no guests */
 	POLICY_LEAVING = 8, /* takes no guests and sends those it has away */
+	POLICY_ACCUSED =
+	    16, /* who passes the entry on has asked the node and not been answered: a hint to ask it oneself */
 };
 
 /* ---- parameters ------------------------------------------------------------------------------------------ */
@@ -181,6 +185,7 @@ enum policy_admin_op {
 /* Holds no pointer: a recorded event may be replayed byte for byte. */
 struct policy_event {
 	enum policy_event_type type;
+	bool direct; /* ENTRY: the node itself said it, on a connection of its own; false: hearsay, or not known */
 	uint64_t now_ns; /* never goes back; an earlier time counts as the last one */
 	union {
 		struct policy_config config;
@@ -212,7 +217,7 @@ struct policy_event {
 /* ---- actions --------------------------------------------------------------------------------------------- */
 
 enum policy_action_type {
-	POLICY_DO_GOSSIP = 1, /* send window[] of the actions to node */
+	POLICY_DO_GOSSIP = 1, /* ask 0: send window[] of the actions to node; else see there */
 	POLICY_DO_MOVE, /* move; answer with MOVE_DONE */
 	POLICY_DO_ADMIT, /* admit: the answer to GUEST_OFFER */
 	POLICY_DO_PLACE, /* place: the answer to PLACE */
@@ -232,6 +237,7 @@ struct policy_action {
 		struct {
 			char name[POLICY_NAME_MAX + 1], address[POLICY_NAME_MAX + 1];
 			uint16_t port;
+			uint16_t ask; /* GOSSIP: send window[0] and asked[ask - 1], and want an answer */
 		} node; /* also of GOSSIP */
 		struct {
 			struct policy_id id;
@@ -259,6 +265,9 @@ struct policy_actions {
 	struct policy_action a[POLICY_ACTIONS_MAX];
 	unsigned n_window;
 	const struct policy_node *window[POLICY_WINDOW_MAX]; /* owned by the policy, valid until the next call */
+	unsigned n_asked;
+	const struct policy_node
+	    *asked[POLICY_ASKS_MAX]; /* what is known of the nodes asked, so that they can correct it */
 };
 
 /* ---- the policy ------------------------------------------------------------------------------------------ */
@@ -304,6 +313,7 @@ const struct policy_params *policy_params(const struct policy *p);
 /* The freshest entries, own first, at most max, for an answer to gossip or a joining node. Returns how many;
  * pointers as in policy_actions. */
 unsigned policy_window(struct policy *p, uint64_t now_ns, const struct policy_node **ret, unsigned max);
+unsigned policy_window_size(const struct policy *p); /* entries of a gossip message now, 1 to POLICY_WINDOW_MAX */
 
 /* The node on which a process of that size and demand, which runs on the node `at` now, would be fastest: *ret gets its
  * name and the result is true when that is another one than `at`, and faster by min_gain_percent. */
@@ -350,5 +360,8 @@ uint64_t policy_decay_export(uint64_t u, uint64_t r);
  * when windows hold w entries. Reference: Amar, Barak, Drezner, Okun 2009. 0 for n < 2. */
 uint64_t policy_gossip_max_age(uint32_t n, uint32_t w);
 uint64_t policy_gossip_avg_age(uint32_t n, uint32_t w);
+/* The inverse: the least window with which both are no greater than wanted (thousandths of an interval; 0: no wish), at
+ * most POLICY_WINDOW_MAX where none is enough. */
+uint32_t policy_gossip_window(uint32_t n, uint64_t want_avg, uint64_t want_max);
 
 #endif

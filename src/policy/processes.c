@@ -9,6 +9,7 @@
 
 #define UNSEEN_NS (3500 * MS) /* three measurements missed */
 #define AGE_DIVISOR 4
+#define TIMES_MAX 5 /* 32 times the residence */
 
 /* A recorded home that is this node's own name means the same as none. */
 static const char *home_of(const struct policy *p, const struct policy_id *id)
@@ -43,16 +44,42 @@ struct proc *proc_find(const struct policy *p, const struct policy_id *id)
 	return NULL;
 }
 
+static struct past *past_find(struct policy *p, uint64_t hash)
+{
+	struct past *a;
+
+	for (a = p->past; a < p->past + PAST_MAX; a++)
+		if (a->hash == hash && a->times && p->now - a->left_ns < PAST_NS)
+			return a;
+	return NULL;
+}
+
+void proc_left(struct policy *p, const struct policy_id *id)
+{
+	uint64_t hash = id_hash(p, id);
+	struct past *a = past_find(p, hash);
+
+	if (!a) {
+		a = &p->past[p->past_next++ % PAST_MAX];
+		*a = (struct past){.hash = hash};
+	}
+	a->left_ns = p->now;
+	a->times += a->times < TIMES_MAX;
+}
+
 static struct proc *proc_add(struct policy *p, const struct policy_process *e)
 {
 	uint64_t hash = id_hash(p, &e->id);
 	uint32_t slot = table_take(&p->procs, hash);
+	const struct past *past;
 	struct proc *pr;
 
 	if (slot == NONE)
 		return NULL;
 	pr = &p->proc[slot];
 	*pr = (struct proc){.used = true, .hash = hash, .last = *e, .home_slot = NONE};
+	past = past_find(p, hash);
+	pr->times = past ? (uint8_t)past->times : 0;
 	memset(pr->last.id.home, 0, sizeof(pr->last.id.home));
 	if (!node_is_self(p, e->id.home)) {
 		memcpy(pr->last.id.home, e->id.home, strlen(e->id.home));
@@ -152,6 +179,13 @@ static uint64_t age_needed(const struct policy *p)
 	return p->par.min_age_ms * 1000ULL / (slow < AGE_DIVISOR * 1000 ? slow : AGE_DIVISOR * 1000);
 }
 
+/* One that comes back again and again stays longer each time: what is known of the others must be wrong then, and moves
+ * to and fro would cost more than they bring. */
+static uint64_t residence(const struct policy *p, const struct proc *pr)
+{
+	return (uint64_t)p->par.residence_ms << pr->times;
+}
+
 enum policy_why proc_check(const struct policy *p, const struct proc *pr, uint64_t skip, int64_t *value,
 			   int64_t *threshold)
 {
@@ -169,7 +203,7 @@ enum policy_why proc_check(const struct policy *p, const struct proc *pr, uint64
 	WHY(IO_BOUND, e->flags & POLICY_PROC_IO);
 	WHY(NOT_FAMILY, !(e->flags & POLICY_PROC_FAMILY));
 	WHY(MOVING, pr->moving || e->flags & POLICY_PROC_BUSY);
-	WHY(RESIDENCE, e->arrived_ns && below(here_ns / MS, p->par.residence_ms, value, threshold));
+	WHY(RESIDENCE, e->arrived_ns && below(here_ns / MS, residence(p, pr), value, threshold));
 	WHY(YOUNG, below(e->cpu_age_us / 1000, age_needed(p), value, threshold));
 	WHY(IDLE, below(e->demand_milli, p->par.idle_percent * 10, value, threshold));
 	WHY(UNSEEN, !below((p->now - pr->seen_ns) / MS, UNSEEN_NS / MS, value, threshold));

@@ -197,24 +197,40 @@ static void compute(struct cluster *c)
 
 /* ---- what the policies order ----------------------------------------------------------------------------- */
 
-static void gossip(struct cluster *c, unsigned from, const char *to, const struct policy_actions *act)
+static void deliver(struct cluster *c, unsigned from, unsigned to, const struct policy_node **window, unsigned n)
 {
 	static struct policy_actions out;
 	struct policy_event ev = {.now_ns = c->now};
-	int k = node_index(c, to);
 	unsigned i;
+
+	for (i = 0; i < n; i++) {
+		ev.type = POLICY_EV_ENTRY;
+		ev.direct = i == 0;
+		ev.entry = *window[i];
+		if (i == 0 && c->node[from].mad)
+			ev.entry.export_milli = ev.entry.load_milli = 0;
+		(void)!policy_step(c->node[to].policy, &ev, &out); /* -ENOBUFS where a liar has filled the table */
+	}
+}
+
+static void gossip(struct cluster *c, unsigned from, const struct policy_action *a, const struct policy_actions *act)
+{
+	const struct policy_node *window[POLICY_WINDOW_MAX];
+	int k = node_index(c, a->node.name);
 
 	if (k < 0 || !c->node[k].up || c->node[k].group != c->node[from].group) {
 		/* silence: the daemon would notice a refused connection; the harder case is that it does not */
 		return;
 	}
-	for (i = 0; i < act->n_window; i++) {
-		ev.type = POLICY_EV_ENTRY;
-		ev.entry = *act->window[i];
-		if (i == 0 && c->node[from].mad)
-			ev.entry.export_milli = ev.entry.load_milli = 0;
-		assert_int_equal(policy_step(c->node[k].policy, &ev, &out), 0);
+	if (!a->node.ask) {
+		deliver(c, from, (unsigned)k, (const struct policy_node **)act->window, act->n_window);
+		return;
 	}
+	window[0] = act->window[0];
+	window[1] = act->asked[a->node.ask - 1];
+	deliver(c, from, (unsigned)k, window, 2);
+	deliver(c, (unsigned)k, from, window,
+		policy_window(c->node[k].policy, c->now, window, policy_window_size(c->node[k].policy)));
 }
 
 static void finish(struct cluster *c, struct sim_proc *pr, bool ok, unsigned to, bool target_fault)
@@ -276,7 +292,7 @@ static void act(struct cluster *c, unsigned i)
 
 		switch (a->type) {
 		case POLICY_DO_GOSSIP:
-			gossip(c, i, a->node.name, now);
+			gossip(c, i, a, now);
 			break;
 		case POLICY_DO_MOVE:
 			begin_move(c, i, a);
