@@ -140,5 +140,12 @@ int main(void)
 	run(p, "no gossip, a move ordered", 1000000, 0);
 	run(p, "no gossip, all others fuller", 200000, 1);
 	policy_free(p);
+	c.params.algorithm = 1;
+	if (policy_new(&lim, &c, 1000000000000ULL, &p) < 0)
+		return 1;
+	run(p, "economic, node not loaded", 1000, 0);
+	run(p, "economic, a move ordered", 1000000, 0);
+	run(p, "economic, all others fuller", 200000, 1);
+	policy_free(p);
 	return 0;
 }

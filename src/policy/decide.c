@@ -23,7 +23,7 @@ static bool order(struct policy *p, struct proc *pr, uint32_t slot, bool home, e
 	memcpy(a->move.to, to, strlen(to) + 1);
 	a->move.home = home;
 	a->move.motive = motive;
-	if (v->slow_there)
+	if (v->slow_there && v->slow_here > v->slow_there)
 		a->move.gain_percent = (uint32_t)((v->slow_here * 100 / v->slow_there) - 100);
 	a->move.saved_us = v->saved_us;
 	return true;
@@ -42,7 +42,8 @@ static uint32_t choose(struct policy *p, uint64_t limit)
 		}
 	if (least == NONE || least >= limit)
 		return NONE;
-	reach = least + (uint64_t)p->hot[p->alive[one]].one_milli * p->par.tie_percent / 100;
+	reach = p->par.algorithm ? least : p->hot[p->alive[one]].one_milli;
+	reach = least + reach * p->par.tie_percent / 100;
 	top = (uint32_t)(reach < limit ? reach : limit - 1);
 	for (i = 0; i < p->n_alive; i++) {
 		p->ties[n] = i; /* kept only if it is one: no branch to be guessed wrong */
@@ -127,10 +128,11 @@ static bool balance_one(struct policy *p, struct policy_actions *ret)
 	if (!p->n_movable)
 		return false;
 	if (!relaxed) {
-		limit = here.load > margin ? here.load - margin : 0;
+		limit = p->par.algorithm ? NONE : here.load > margin ? here.load - margin : 0;
 		survey(p, least);
 	}
-	for (tries = 0; tries < TRIES; tries++) {
+	/* the node of the least cost is that for nearly all processes */
+	for (tries = p->par.algorithm ? TRIES - 1 : 0; tries < TRIES; tries++) {
 		uint32_t slot = relaxed ? NONE : choose(p, limit);
 
 		pr = best_process(p, &here, slot, relaxed, &to, &v);
@@ -305,8 +307,10 @@ void place(struct policy *p, uint64_t token, uint64_t bytes, bool not_here, stru
 	here_ok = here_ok && room >= (int64_t)bytes;
 	load_publish(p);
 	survey(p, bytes);
+	if (p->par.algorithm)
+		own = economic_cost_new(p, bytes);
 	/* a node elsewhere must be better than this one by more than a tie: the way there is not free */
-	slot = choose(p, here_ok ? own - (uint64_t)p->own_one * p->par.tie_percent / 100 : NONE);
+	slot = choose(p, here_ok ? own - (p->par.algorithm ? own : p->own_one) * p->par.tie_percent / 100 : NONE);
 	if (slot == NONE && !here_ok)
 		slot = choose_suspect(p, bytes);
 	a->place.token = token;

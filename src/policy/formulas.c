@@ -47,8 +47,8 @@ uint64_t policy_slowdown(uint64_t raw_milli, uint32_t cpus_milli, uint32_t speed
 	return v < SLOW_MAX ? v : SLOW_MAX;
 }
 
-/* ln(n) for n >= 1, in Q32. The bits of log2 come one by one from squaring the mantissa. */
-static uint64_t ln_q(uint32_t n)
+/* In Q32, for n >= 1. The bits come one by one from squaring the mantissa. */
+uint64_t policy_log2(uint32_t n)
 {
 	unsigned whole = 31 - (unsigned)__builtin_clz(n), i;
 	uint64_t m = (uint64_t)n << (31 - whole); /* in [1, 2), Q31 */
@@ -61,7 +61,13 @@ static uint64_t ln_q(uint32_t n)
 			log2 |= 1ULL << (Q - i);
 		}
 	}
-	return (uint64_t)(((unsigned __int128)log2 * LN2_Q) >> Q);
+	return log2;
+}
+
+/* ln(n) for n >= 1, in Q32. */
+static uint64_t ln_q(uint32_t n)
+{
+	return (uint64_t)(((unsigned __int128)policy_log2(n) * LN2_Q) >> Q);
 }
 
 /* -ln(1 - 1/k) for k >= 2, in Q32, by its series: no digits are lost for large k. */

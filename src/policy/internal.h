@@ -24,6 +24,7 @@
 #define DOUBTFUL 3 /* unanswered questions after which a node is suspect whatever its age, and accused */
 #define HOPELESS 5 /* after which it may count as dead */
 #define FAR_FUTURE (1ULL << 61) /* ns, 73 years: no clock is so wrong */
+#define LOOK_MAX 512 /* nodes whose cost is computed for one decision: any so many are a fair choice */
 #define TRIES 4 /* targets looked at before a decision is put off to the next tick */
 
 /* The part of a known node that each tick scans: one cache line. Its entry lies in policy.node[] under the same slot,
@@ -135,6 +136,8 @@ struct policy {
 	uint32_t *ties; /* scratch: positions in alive[] */
 	uint32_t *movable, n_movable; /* scratch */
 	struct out out[OUT_MAX];
+	uint64_t econ_log2; /* of the number of nodes, Q32 */
+	uint32_t econ_limit; /* load that stands for all there is, normalised milli */
 	struct past past[PAST_MAX];
 	uint32_t past_next;
 	struct in in[IN_MAX];
@@ -156,6 +159,16 @@ struct verdict {
 
 /* formulas.c */
 uint64_t policy_slowdown(uint64_t raw_milli, uint32_t cpus_milli, uint32_t speed);
+
+/* log2(n), Q32, n >= 1 */
+uint64_t policy_log2(uint32_t n);
+
+/* economic.c; costs in Q20 */
+void economic_prepare(struct policy *p, uint32_t first); /* of alive[], whose costs will be asked for */
+uint64_t economic_cost(const struct policy *p, const struct hot *h, uint64_t bytes, uint64_t demand_milli);
+uint64_t economic_cost_new(const struct policy *p, uint64_t bytes);
+bool economic_gains(const struct policy *p, const struct here *here, const struct proc *pr, const struct hot *h,
+		    bool to_home, struct verdict *ret); /* fills value, threshold and score */
 
 /* table.c */
 void table_init(struct table *t, uint32_t *bucket, uint32_t n_buckets, uint32_t *next, uint32_t max);

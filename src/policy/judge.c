@@ -41,12 +41,37 @@ enum policy_why node_check(const struct policy *p, const struct hot *h, uint64_t
 	return POLICY_WHY_NONE;
 }
 
+/* The same by cost. A cost is more work than a load, so in a big cluster some nodes at a random place are looked at. */
+static void survey_costs(struct policy *p, uint64_t bytes)
+{
+	uint32_t i, k, n = p->n_alive < LOOK_MAX ? p->n_alive : LOOK_MAX;
+	uint32_t first = p->n_alive > n ? draw_below(p, p->n_alive) : 0;
+	uint64_t cost;
+	int64_t v, t;
+
+	economic_prepare(p, first);
+	for (i = 0; i < p->n_alive; i++)
+		p->stable[i] = NONE;
+	for (k = 0; k < n; k++) {
+		const struct hot *h = &p->hot[p->alive[i = (first + k) % p->n_alive]];
+
+		if (!h->used || node_check(p, h, bytes, &v, &t) != POLICY_WHY_NONE)
+			continue;
+		cost = economic_cost(p, h, bytes, 1000);
+		p->stable[i] = cost < NONE ? (uint32_t)cost : NONE - 1;
+	}
+}
+
 /* The stable load of every living node that could take `bytes`, beside alive[]; the others get NONE. */
 void survey(struct policy *p, uint64_t bytes)
 {
 	int64_t v, t;
 	uint32_t i;
 
+	if (p->par.algorithm) {
+		survey_costs(p, bytes);
+		return;
+	}
 	for (i = 0; i < p->n_alive; i++) {
 		const struct hot *h = &p->hot[p->alive[i]];
 		uint64_t stable = h->stable_milli;
@@ -113,6 +138,22 @@ static void judge_gain(const struct policy *p, const struct here *here, const st
 	ret->score = ret->saved_us / 1000 * (int64_t)(demand < 1000 ? demand : 1000);
 }
 
+/* What the move itself takes is weighed against nothing here: costs are no times. The age that a process must have, the
+ * residence and hysteresis_percent keep it rare. */
+static void judge_cost(const struct policy *p, const struct here *here, const struct proc *pr, const struct hot *h,
+		       bool to_home, struct verdict *ret)
+{
+	uint64_t demand = pr->last.demand_milli, away = calls_slow(p, pr);
+
+	ret->slow_here = policy_slowdown(here->raw > demand ? here->raw : demand, p->self.cpus_milli, p->self.speed) +
+			 (pr->home_hash ? away : 0);
+	ret->slow_there = slow_there(p, h, demand) + (to_home ? 0 : away);
+	if (economic_gains(p, here, pr, h, to_home, ret))
+		ret->value = ret->threshold = 0;
+	else
+		ret->why = POLICY_WHY_DEARER;
+}
+
 /* Reference: the decision rules of MOSIX as published with Kerrighed: the target's exported load and 1.3 processes
  * must be less than the own load. Beyond that, the move must not turn the pair round, else the next one would be
  * back; there the last sample counts, since the local view would hide a process that has just begun. */
@@ -132,6 +173,10 @@ void judge(const struct policy *p, const struct here *here, const struct proc *p
 	ret->why = node_check(p, h, pr->last.rss, &ret->value, &ret->threshold);
 	if (ret->why != POLICY_WHY_NONE)
 		return;
+	if (p->par.algorithm) {
+		judge_cost(p, here, pr, h, to_home, ret);
+		return;
+	}
 	if (stable >= here->load)
 		ret->why = say(POLICY_WHY_NODE_LOADED, (int64_t)stable, here->load, &ret->value, &ret->threshold);
 	else if (there + part(h->one_milli, demand) > left)

@@ -272,4 +272,6 @@ void nodes_sweep(struct policy *p, struct policy_actions *ret)
 		}
 	}
 	gossip_limits(p);
+	if (p->par.algorithm)
+		economic_prepare(p, 0);
 }

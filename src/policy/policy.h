@@ -356,6 +356,9 @@ uint32_t policy_load(uint64_t runnable_milli, uint32_t cpus_milli, uint32_t spee
  * Reference: the values of MOSIX as published with Kerrighed's scheduler probes: (5m+3r)/8 and (7u+r)/8. */
 uint64_t policy_decay_local(uint64_t m, uint64_t r);
 uint64_t policy_decay_export(uint64_t u, uint64_t r);
+/* n^x in Q20 for x in millionths up to 2000000, too high by at most 2e-5 of it and 2 of the last digit; n up to 2^17.
+ * The currency of the economic algorithm. */
+uint64_t policy_power(uint32_t n, uint32_t x_millionths);
 /* Expected greatest and average age (thousandths of a gossip interval) of what one of n nodes knows of the others,
  * when windows hold w entries. Reference: Amar, Barak, Drezner, Okun 2009. 0 for n < 2. */
 uint64_t policy_gossip_max_age(uint32_t n, uint32_t w);
