@@ -267,3 +267,21 @@ int file_self_dir(char *buf, size_t cap)
 	*slash = '\0';
 	return 0;
 }
+
+int file_find_program(const char *name, char *buf, size_t cap)
+{
+	static const char *const places[] = {"%s/%s", "%s/../libexec/godwit/%s"};
+	char dir[256];
+	size_t i;
+	int n, r = file_self_dir(dir, sizeof(dir));
+
+	for (i = 0; r == 0 && i < ARRAY_SIZE(places); i++) {
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+		n = snprintf(buf, cap, places[i], dir, name);
+#pragma GCC diagnostic pop
+		if (n >= 0 && (size_t)n < cap && access(buf, X_OK) == 0)
+			return 0;
+	}
+	return -ENOENT;
+}

@@ -46,4 +46,7 @@ int proc_read_uids(pid_t pid, uid_t ret_uids[4], gid_t ret_gids[4]) _must_check_
 /* Directory of the running executable, no slash at the end: helpers are found beside it. */
 int file_self_dir(char *buf, size_t cap) _must_check_;
 
+/* Finds the program `name` of Godwit beside this one, or in ../libexec/godwit. 0 or -ENOENT. */
+int file_find_program(const char *name, char *buf, size_t cap) _must_check_;
+
 #endif

@@ -6,6 +6,9 @@
 #include <errno.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
 #include <unistd.h>
 #include "cli.h"
 #include "out.h"
@@ -68,6 +71,25 @@ int cli_exec(char **argv)
 	code = errno == ENOENT || errno == ENOTDIR ? CLI_NOT_FOUND : CLI_NOT_EXECUTABLE;
 	(void)fprintf(stderr, "godwit: cannot execute \"%.200s\": %s\n", argv[0], strerror(errno));
 	return code;
+}
+
+int cli_end_as(int status)
+{
+	struct rlimit none = {0, 0};
+
+	if (WIFEXITED(status))
+		return WEXITSTATUS(status);
+	/* end in the same way, so that a shell sees what has happened; without a second core file */
+	(void)setrlimit(RLIMIT_CORE, &none);
+	(void)prctl(PR_SET_DUMPABLE, 0);
+	(void)signal(WTERMSIG(status), SIG_DFL);
+	sigset_t set;
+
+	(void)sigemptyset(&set);
+	(void)sigaddset(&set, WTERMSIG(status));
+	(void)raise(WTERMSIG(status));
+	(void)sigprocmask(SIG_UNBLOCK, &set, NULL);
+	return 128 + WTERMSIG(status);
 }
 
 int cli_main(int argc, char **argv)

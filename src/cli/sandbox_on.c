@@ -14,8 +14,6 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -105,25 +103,6 @@ static void forward(pid_t child, const struct signalfd_siginfo *info)
 		(void)kill(child, (int)info->ssi_signo);
 }
 
-static int ended(int status)
-{
-	struct rlimit none = {0, 0};
-
-	if (WIFEXITED(status))
-		return WEXITSTATUS(status);
-	/* end in the same way, so that a shell sees what has happened; without a second core file */
-	(void)setrlimit(RLIMIT_CORE, &none);
-	(void)prctl(PR_SET_DUMPABLE, 0);
-	(void)signal(WTERMSIG(status), SIG_DFL);
-	sigset_t set;
-
-	(void)sigemptyset(&set);
-	(void)sigaddset(&set, WTERMSIG(status));
-	(void)raise(WTERMSIG(status));
-	(void)sigprocmask(SIG_UNBLOCK, &set, NULL);
-	return 128 + WTERMSIG(status);
-}
-
 /* An interactive shell makes itself the terminal's foreground group and cannot give that back to a group that it
  * cannot see from its pid namespace; so it is taken back here, if it was ours. */
 static void take_terminal(int tty)
@@ -163,7 +142,7 @@ static int attend(pid_t child, const sigset_t *set, int tty)
 		while ((got = waitpid(child, &status, WNOHANG | WUNTRACED)) == child) {
 			if (!WIFSTOPPED(status)) {
 				take_terminal(tty);
-				return ended(status);
+				return cli_end_as(status);
 			}
 			/* it has stopped: stop too, so that the shell notices; when told to go on, so does the command
 			 */

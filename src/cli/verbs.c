@@ -131,6 +131,27 @@ const struct cli_verb cli_verbs[] = {
 			{"godwit run --node n2 ./simulate input", "begin on n2"}),
 		.run = verb_run, .min_args = 1, .max_args = -1, .command = true,
 	}, {
+		.name = "exec", .args = "COMMAND [ARGUMENT...]", .summary = "execute a command on another node",
+		.text = "The command is started over there, as the same user, in the same directory, with this environment, umask, limits and "
+			"niceness; its input and output, signals and the terminal are those of this command. What it opens it opens there: the "
+			"directory must be shared by the nodes, and that is checked. Nothing is migrated.\n\n"
+			"Without --node or --from the least loaded node of the cluster is taken; when that is this one, the command simply runs here. "
+			"The exit code is the command's own; if a signal ends it, the same signal ends this command. 125 means that godwit failed, or "
+			"that the link was lost, 126 that the command cannot be executed, 127 that there is none. When this command "
+			"ends, the other does, and all that it has started.",
+		.options = OPTIONS({'n', "node", "NODE", "on that node"},
+			{0, "from", "NODE,NODE...", "on the least loaded of these"},
+			{0, "best", NULL, "on the least loaded of all, which is the default"},
+			{0, "or-local", NULL, "run it here, and say so, when it cannot be begun there"},
+			{0, "no-stdin", NULL, "read nothing here: its standard input is empty"},
+			{0, "no-tty", NULL, "no terminal there, also when there is one here"},
+			{0, "clear-env", NULL, "pass on no variables of the environment but those of --env"},
+			{0, "env", "NAME,NAME...", "variables that --clear-env leaves"}),
+		.examples = EXAMPLES({"godwit exec make -C src", "on the node that has least to do"},
+			{"godwit exec --node n2 uname -n", "on n2"},
+			{"godwit exec --from n2,n3 --or-local gcc -c big.c", "on one of them, else here"}),
+		.run = verb_exec, .min_args = 1, .max_args = -1, .command = true,
+	}, {
 		.name = "migrate", .args = "PID NODE|home|best", .summary = "move a running process now",
 		.text = "Waits until the process runs at its new place and prints how long it stood still, how long it all took and how "
 			"many bytes travelled. Any process of yours may be moved, also one that was not started by godwit run. Whatever fails, the "

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * godwit-launcher: the one program of Godwit that stays root. It starts shepherds and agents for godwitd, and ends
- * them. Promise: only the daemon's user may connect; a request that is not in the table, or whose check fails, does
- * nothing; helpers live on when the launcher ends. Must not: read a byte that came over the network, nor grow another
- * kind of request lightly.
+ * godwit-launcher: the one program of Godwit that stays root. It starts shepherds, agents and executors for
+ * godwitd, and ends them. Promise: only the daemon's user may connect; a request that is not in the table, or whose
+ * check fails, does nothing; helpers live on when the launcher ends. Must not: read a byte that came over the network,
+ * nor grow another kind of request lightly.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -60,13 +60,16 @@ struct launcher {
 	struct loop_watch *sweep; /* timer: the group is to be removed */
 	unsigned sweeps; /* how often that is tried yet */
 	uid_t user; /* the daemon's */
+	enum exec_users who; /* may have executors */
 	int fd;
 };
 
 /* What a request has in it; the other fields are 0. */
 struct order {
-	uint64_t id, mig, bytes;
+	uint64_t id, mig, bytes, session;
 	int64_t pid;
+	uid_t uid;
+	char user[65];
 };
 
 static void client_close(struct client *c)
@@ -221,6 +224,34 @@ static pid_t do_agent(struct client *c, const struct order *o, struct err *e)
 	return start(c->launcher, argv, guests_group(c->launcher, o->bytes, procs, sizeof(procs)), e);
 }
 
+static int decode_executor(struct order *o, const uint8_t *body, size_t n)
+{
+	struct wire_launch_executor m;
+	int r = wire_launch_executor_decode(&m, body, n);
+
+	if (r == 0)
+		*o = (struct order){.id = m.id, .session = m.session, .uid = m.uid};
+	return r < 0 ? r : wire_str_copy(o->user, sizeof(o->user), m.user);
+}
+
+static int check_executor(struct client *c, const struct order *o, struct err *e)
+{
+	return check_user(o->user, o->uid, c->launcher->user, c->launcher->who, e);
+}
+
+/* It becomes that user by itself, before it hears anything of the network: asking who that is may take long. */
+static pid_t do_executor(struct client *c, const struct order *o, struct err *e)
+{
+	char path[320], session[24], uid[16], user[65], arg_run[] = "--run", arg_session[] = "--session";
+	char arg_uid[] = "--uid", arg_user[] = "--user";
+	char *argv[] = {path, arg_run, c->launcher->run, arg_session, session, arg_uid, uid, arg_user, user, NULL};
+
+	(void)snprintf(session, sizeof(session), "%" PRIu64, o->session);
+	(void)snprintf(uid, sizeof(uid), "%u", o->uid);
+	memcpy(user, o->user, sizeof(user));
+	return spawn_find("godwit-executor", path, sizeof(path), e) < 0 ? e->code : start(c->launcher, argv, NULL, e);
+}
+
 static int decode_kill(struct order *o, const uint8_t *body, size_t n)
 {
 	struct wire_launch_kill m;
@@ -268,6 +299,7 @@ static const struct request {
 } requests[] = {
     {WIRE_LAUNCH_SHEPHERD, decode_shepherd, check_shepherd, do_shepherd},
     {WIRE_LAUNCH_AGENT, decode_agent, check_agent, do_agent},
+    {WIRE_LAUNCH_EXECUTOR, decode_executor, check_executor, do_executor},
     {WIRE_LAUNCH_KILL, decode_kill, check_kill, do_kill},
 };
 
@@ -437,15 +469,17 @@ static void launcher_free(struct launcher *l)
 		(void)close(l->fd);
 }
 
-static const char help[] = "usage: godwit-launcher [--run DIR] [--user USER]\n"
+static const char help[] = "usage: godwit-launcher [--run DIR] [--user USER] [--exec nobody|users|all]\n"
 			   "Starts the helpers of Godwit for godwitd; runs as root, in the foreground.\n"
 			   "  --run DIR    sockets (/run/godwit, or GODWIT_RUN)\n"
 			   "  --user USER  the user as whom godwitd runs (godwit, else nobody)\n"
+			   "  --exec WHO   whose commands (godwit exec) other nodes may have executed here:\n"
+			   "               nobody's, those of users but root (the default), or all\n"
 			   "  --version, --help\n";
 
 int main(int argc, char **argv)
 {
-	struct launcher l = {.fd = -1};
+	struct launcher l = {.fd = -1, .who = EXEC_USERS};
 	const char *user = NULL, *dir = getenv("GODWIT_RUN");
 	struct err e = {0};
 	int i, r;
@@ -460,6 +494,8 @@ int main(int argc, char **argv)
 			dir = argv[++i];
 		} else if (i + 1 < argc && !strcmp(argv[i], "--user")) {
 			user = argv[++i];
+		} else if (i + 1 < argc && !strcmp(argv[i], "--exec") && exec_users_find(argv[i + 1], &l.who) == 0) {
+			i++;
 		} else {
 			log_error("%s is not understood (see --help)", argv[i]);
 			return 2;

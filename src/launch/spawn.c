@@ -25,20 +25,9 @@
 
 int spawn_find(const char *name, char *buf, size_t cap, struct err *e)
 {
-	static const char *const places[] = {"%s/%s", "%s/../libexec/godwit/%s"};
-	char dir[256];
-	size_t i;
-	int n, r = file_self_dir(dir, sizeof(dir));
-
-	for (i = 0; r == 0 && i < ARRAY_SIZE(places); i++) {
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wformat-nonliteral"
-		n = snprintf(buf, cap, places[i], dir, name);
-#pragma GCC diagnostic pop
-		if (n >= 0 && (size_t)n < cap && access(buf, X_OK) == 0)
-			return 0;
-	}
-	return err_set(e, -ENOENT, "%s is not installed beside the launcher", name);
+	return file_find_program(name, buf, cap) < 0
+		   ? err_set(e, -ENOENT, "%s is not installed beside the launcher", name)
+		   : 0;
 }
 
 /* Fills env (NULL at its end) from what may pass. text holds the strings. */

@@ -257,7 +257,8 @@ static int route(struct conn *c, struct err *e)
 		return join_accept(c, e);
 	fd = take_fd(&c->fd);
 	loop_remove(take_ptr(c->watch));
-	offers_link(n, fd, c->id);
+	if (!exec_link(n, fd, c->id))
+		offers_link(n, fd, c->id);
 	conn_free(c);
 	return 0;
 }

@@ -179,6 +179,14 @@ struct launch *launch_agent(struct node *n, uint64_t mig, uint64_t bytes, launch
 	return request(n, m.id, NODE_FRAME(n, launch_agent, &m), fn, arg, e);
 }
 
+struct launch *launch_executor(struct node *n, uint64_t session, const char *user, uid_t uid, launch_fn fn, void *arg,
+			       struct err *e)
+{
+	struct wire_launch_executor m = {.id = random_id(), .session = session, .user = wire_str(user), .uid = uid};
+
+	return request(n, m.id, NODE_FRAME(n, launch_executor, &m), fn, arg, e);
+}
+
 void launch_forget(struct launch *l)
 {
 	if (l)

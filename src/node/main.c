@@ -52,6 +52,7 @@ void node_exit(struct node *n)
 	moves_free(n);
 	offers_free(n);
 	nodeset_free(n);
+	exec_free(n);
 	tokens_free(n);
 	peers_close(n);
 	keys_free(take_ptr(n->keys));
@@ -170,7 +171,7 @@ static int open_sockets(struct node *n, struct err *e)
 	 * believed. */
 	(void)snprintf(path, sizeof(path), "%s/helper.sock", n->cfg.run_dir);
 	n->helper_fd = sock_listen_unix(path, SOCK_SEQPACKET | SOCK_NONBLOCK, 0666, e);
-	return n->helper_fd < 0 ? n->helper_fd : 0;
+	return n->helper_fd < 0 ? n->helper_fd : exec_open_socket(n, e);
 }
 
 static int signals(struct node *n, struct err *e)
@@ -256,6 +257,7 @@ static void stop(struct node *n)
 	moves_free(n);
 	offers_free(n);
 	nodeset_free(n);
+	exec_free(n);
 	peers_close(n);
 	launcher_close(n);
 	room_close(n);
@@ -270,6 +272,8 @@ static void stop(struct node *n)
 	loop_free(n->loop);
 	if (n->helper_fd >= 0)
 		(void)close(n->helper_fd);
+	if (n->exec.fd >= 0)
+		(void)close(n->exec.fd);
 }
 
 /* --check-config, --show-config */
@@ -297,7 +301,7 @@ int main(int argc, char **argv)
 	int r;
 
 	log_open("godwitd", LOG_INFO_);
-	n.launcher_fd = n.helper_fd = n.listen_fd = n.room.usage_fd = -1;
+	n.launcher_fd = n.helper_fd = n.listen_fd = n.room.usage_fd = n.exec.fd = -1;
 	buf_init(&n.frame, 0);
 	switch (config_parse(&n.cfg, argc, argv, &e)) {
 	case CONFIG_DONE:

@@ -23,6 +23,8 @@ const struct control_method node_methods[] = {
     {"org.godwit.Pin", method_pin, ACCESS_ALL, false},
     {"org.godwit.Treat", method_treat, ACCESS_ALL, false},
     {"org.godwit.Trace", method_trace, ACCESS_ALL, true},
+    {"org.godwit.Place", method_place, ACCESS_ALL, false},
+    {"org.godwit.ExecOpen", method_exec_open, ACCESS_ALL, false},
     {"org.godwit.Doctor", doctor_start, ACCESS_ALL, false},
     {NULL, NULL, ACCESS_ALL, false},
 };

@@ -239,6 +239,7 @@ void method_leave(struct request *req)
 	req->gone = leave_gone;
 	req->gone_arg = n;
 	(void)policy_event(n, &ev, NULL);
+	exec_close(n);
 	leave_check(n);
 }
 

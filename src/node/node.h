@@ -6,9 +6,9 @@
  *
  * The parts: state.c (what survives), families.c (processes of this home), helpers.c (shepherds and agents),
  * launcher.c, conns.c (connections), peers.c (daemons of other nodes), join.c (tokens), moves.c (a move, seen from
- * home), offers.c (a move, seen from the host), requests.c (a host wants a guest away), policy.c (events in, actions
- * out), owner.c (whom the node takes as guests), doctor.c, methods_*.c (control interface), main.c, config.c and
- * settings.c (the configuration file).
+ * home), offers.c (a move, seen from the host), requests.c (a host wants a guest away), exec.c (remote execution),
+ * policy.c (events in, actions out), owner.c (whom the node takes as guests), doctor.c, methods_*.c (control
+ * interface), main.c, config.c and settings.c (the configuration file).
  */
 #ifndef GODWIT_NODE_NODE_H
 #define GODWIT_NODE_NODE_H
@@ -84,6 +84,24 @@ struct room {
 	struct loop_watch *look;
 };
 
+/* ---- exec.c: remote execution ---------------------------------------------------------------------------- */
+
+struct exec_sent { /* commands that this node has sent lately, while nobody's load shows them yet */
+	char name[NODE_NAME_MAX + 1];
+	uint64_t since_ns;
+	unsigned count;
+};
+
+struct exec_state {
+	struct exec_ask *asks; /* clients here that wait for an executor elsewhere */
+	struct exec_session *sessions; /* executors here */
+	struct exec_stranger *strangers;
+	unsigned n_sessions, n_strangers;
+	struct loop_watch *watch;
+	int fd; /* exec.sock */
+	struct exec_sent sent[64];
+};
+
 /* ---- the node -------------------------------------------------------------------------------------------- */
 
 struct node {
@@ -130,6 +148,7 @@ struct node {
 	struct request *leaver; /* waits for Leave */
 	uint64_t leave_until_ns, farewell_until_ns; /* farewell: 0 until the others have been told */
 	struct node_ask *asks; /* NodeSet for another node */
+	struct exec_state exec;
 	uint32_t speed; /* POLICY_SPEED_STANDARD: the standard machine; as measured, see speed.c */
 	char cpu_model[96]; /* for which that holds */
 
@@ -207,6 +226,8 @@ void launcher_close(struct node *n);
 bool launcher_there(const struct node *n);
 struct launch *launch_shepherd(struct node *n, pid_t pid, launch_fn fn, void *arg, struct err *e);
 struct launch *launch_agent(struct node *n, uint64_t mig, uint64_t bytes, launch_fn fn, void *arg, struct err *e);
+struct launch *launch_executor(struct node *n, uint64_t session, const char *user, uid_t uid, launch_fn fn, void *arg,
+			       struct err *e);
 void launch_forget(struct launch *l); /* its function will not be called; the helper, if one comes, is ended */
 void launch_kill(struct node *n, pid_t pid);
 
@@ -428,6 +449,17 @@ unsigned policy_reason_number(unsigned why); /* number of reasons.def for an enu
 void policy_process_id(const struct node *n, const struct tracked *t, struct policy_id *ret);
 /* Sentence of a reason, with its figures when it has some. */
 void policy_why_text(unsigned why, int64_t value, int64_t threshold, char *buf, size_t cap);
+
+/* ---- exec.c ---------------------------------------------------------------------------------------------- */
+
+int exec_open_socket(struct node *n, struct err *e) _must_check_; /* exec.sock, while it may be made */
+void exec_open(struct node *n, struct peer *p, const struct wire_peer_exec_open *m); /* there */
+void exec_ready(struct node *n, struct peer *p, const struct wire_peer_exec_ready *m); /* here */
+/* Is it an executor's link? Then fd is taken over. */
+bool exec_link(struct node *n, int fd, uint64_t link_id);
+void exec_peer_lost(struct node *n, const struct peer *p, const struct err *e);
+void exec_close(struct node *n); /* the executors here take no more commands; those that run go on */
+void exec_free(struct node *n);
 
 /* ---- the rest ------------------------------------------------------------------------------------------- */
 

@@ -41,6 +41,8 @@ void owner_tell(struct node *n)
 		return;
 	n->closed = closed;
 	tell(n, closed ? POLICY_ADMIN_BLOCK : POLICY_ADMIN_UNBLOCK);
+	if (closed)
+		exec_close(n);
 }
 
 int owner_admits(const struct node *n, const char *home, const char *user, struct err *e)

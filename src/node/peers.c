@@ -70,6 +70,7 @@ void peer_failed(struct peer *p, enum peer_trouble trouble, const struct err *e)
 	moves_peer_lost(n, p, &told);
 	offers_peer_lost(n, p);
 	nodeset_peer_lost(n, p, &told);
+	exec_peer_lost(n, p, &told);
 	(void)policy_event(n, &ev, NULL);
 }
 
@@ -338,6 +339,8 @@ int peers_frame(struct conn *c, const struct wire_header *h, const uint8_t *body
 		ON(PEER_MOVE_RESULT, peer_move_result, request_answered(n, p, &m))
 		ON(PEER_NODE_SET, peer_node_set, nodeset_order(n, p, &m))
 		ON(PEER_NODE_SET_RESULT, peer_node_set_result, nodeset_result(n, p, &m))
+		ON(PEER_EXEC_OPEN, peer_exec_open, exec_open(n, p, &m))
+		ON(PEER_EXEC_READY, peer_exec_ready, exec_ready(n, p, &m))
 		ON(PEER_LEAVE, peer_leave, on_leave(p))
 		ON(PEER_PING, peer_ping, on_ping(p, &m))
 		ON(PEER_PONG, peer_pong, on_pong(p, &m))

@@ -19,7 +19,7 @@ import sys
 SCALARS = {"u8": ("uint8_t", 1, "<B"), "u16": ("uint16_t", 2, "<H"), "u32": ("uint32_t", 4, "<I"), "u64": ("uint64_t", 8, "<Q"),
            "i32": ("int32_t", 4, "<i"), "i64": ("int64_t", 8, "<q"), "u64x6": ("uint64_t", 48, "<6Q")}
 VARIABLE = {"str": (2, 0xffff), "bytes": (4, 0xffffffff), "list": (4, 0xffffffff)}  # size of the length, its maximum
-SENDERS = ["peer", "joiner", "member", "daemon", "helper", "launcher", "shepherd", "agent"]
+SENDERS = ["peer", "joiner", "member", "daemon", "helper", "launcher", "shepherd", "agent", "caller", "executor"]
 BEGIN, END = "<!-- messages: begin -->", "<!-- messages: end -->"
 NOTICE = "/* Generated from messages.def; do not edit. */\n"
 
@@ -78,9 +78,10 @@ class Group:
 def senders_of(word, number):
     """`both` are the two ends of the connection, which the hundred of the number tells."""
     if word == "both":
-        if number // 100 not in (1, 4):
+        ends = {1: ["peer"], 4: ["shepherd", "agent"], 7: ["caller", "executor"]}
+        if number // 100 not in ends:
             raise Bad("'both' is for peers and links")
-        return ["peer"] if number // 100 == 1 else ["shepherd", "agent"]
+        return ends[number // 100]
     if word not in SENDERS or word == "peer":
         raise Bad(f"unknown sender '{word}'")
     return [word]

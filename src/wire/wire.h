@@ -64,6 +64,8 @@ enum wire_from {
 	WIRE_FROM_LAUNCHER = 32,
 	WIRE_FROM_SHEPHERD = 64,
 	WIRE_FROM_AGENT = 128,
+	WIRE_FROM_CALLER = 256, /* godwit exec, and the broker of its user */
+	WIRE_FROM_EXECUTOR = 512,
 };
 
 /* State of a helper in HELPER_HELLO and HELPER_STATUS. */
@@ -81,6 +83,14 @@ enum process_treat {
 	TREAT_IO, /* its place is where its calls are made: at home */
 	TREAT_ALONE, /* pinned, or moved by hand only */
 	TREAT__MAX
+};
+
+enum exec_error { /* EXEC_ERROR */
+		  EXEC_ERROR_COMMAND = 1, /* execve(2) says so */
+		  EXEC_ERROR_PLACE, /* the directory is not the same there */
+		  EXEC_ERROR_NODE, /* the node does not take it */
+		  EXEC_ERROR_AGAIN, /* not begun: another link is needed */
+		  EXEC_ERROR_LOST, /* begun, and lost */
 };
 
 enum helper_kind { HELPER_SHEPHERD = 1, HELPER_AGENT = 2 }; /* HELPER_HELLO */

@@ -157,6 +157,27 @@ static void the_group_stands_where_the_kernel_allows_it(void **state)
 	}
 }
 
+static void whose_commands_are_executed(void **state)
+{
+	enum exec_users who = EXEC_ALL;
+	struct err e = {0};
+
+	assert_int_equal(exec_users_find("users", &who), 0);
+	assert_int_equal(who, EXEC_USERS);
+	assert_int_equal(exec_users_find("anybody", &who), -EINVAL);
+	assert_int_equal(check_user("games", 5, 65534, EXEC_USERS, &e), 0);
+	assert_int_equal(check_user("games", 5, 65534, EXEC_NOBODY, &e), -EPERM);
+	assert_int_equal(check_user("root", 0, 65534, EXEC_USERS, &e), -EPERM);
+	assert_int_equal(e.reason, REASON_USER);
+	assert_int_equal(check_user("root", 0, 65534, EXEC_ALL, &e), 0);
+	/* by whatever name */
+	assert_int_equal(check_user("games", 0, 65534, EXEC_USERS, &e), -EPERM);
+	assert_int_equal(check_user("nobody", 65534, 65534, EXEC_ALL, &e), -EPERM);
+	assert_int_equal(check_user("", 5, 65534, EXEC_ALL, &e), -EPERM);
+	assert_int_equal(check_user("--run", 5, 65534, EXEC_ALL, &e), -EPERM);
+	assert_int_equal(check_user("games", (uid_t)-1, 65534, EXEC_ALL, &e), -EPERM);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -165,6 +186,7 @@ int main(void)
 	    cmocka_unit_test(helpers_start_with_a_clean_slate),
 	    cmocka_unit_test(a_program_that_is_not_there_is_told),
 	    cmocka_unit_test(a_helper_enters_its_group_or_does_not_start),
+	    cmocka_unit_test(whose_commands_are_executed),
 	    cmocka_unit_test(the_group_stands_where_the_kernel_allows_it),
 	};
 

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What the parts of remote execution agree on: godwit exec, the broker of its user (godwit-execd), and the executor.
+ * Must not: need more than src/base and src/wire, for godwit exec is not to load what only links need.
+ */
+#ifndef GODWIT_EXEC_EXEC_H
+#define GODWIT_EXEC_EXEC_H
+
+#include "../base/clock.h"
+
+#define EXEC_CHUNK (64 * 1024) /* bytes of one EXEC_DATA */
+#define EXEC_WINDOW_BYTES (512 * 1024) /* of a stream that may be on the way: the receiver keeps as much */
+#define EXEC_BACKLOG (512 * 1024) /* bytes that wait for a link: then its sources have to wait, too */
+#define EXEC_COMMANDS_MAX 256 /* of one link that run together; further ones wait in the broker */
+
+#define EXEC_PING_NS (3 * NSEC_PER_SEC)
+#define EXEC_SILENT_NS (12 * NSEC_PER_SEC) /* then the link is lost */
+#define EXEC_START_NS (30 * NSEC_PER_SEC) /* from EXEC_START to an answer; a directory may be on a slow server */
+#define EXEC_GRACE_NS NSEC_PER_SEC /* from SIGHUP to SIGKILL */
+#define EXEC_IDLE_NS (20 * NSEC_PER_SEC) /* the broker stays so long without a command */
+
+#endif

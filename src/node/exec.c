@@ -1,0 +1,563 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Remote execution, as far as the daemons have a part in it: where a command is to go, and a link between the broker of
+ * its user here and an executor of the same user there.
+ * Promise: every request is answered in time; an executor whose link does not come is ended; no command, argument or
+ * byte of a stream passes through here. Must not: believe anybody but the kernel about who asks.
+ *
+ *   here:  ExecOpen -> PEER_EXEC_OPEN -> (there) -> PEER_EXEC_READY -> the reply with address, link id and one-time key
+ *   there: LAUNCH    the launcher starts an executor; waits for its EXECUTOR_HELLO, by which it is that user
+ *          LINK      EXECUTOR_KEY and PEER_EXEC_READY are sent; waits for the broker's connection
+ *          RUN       the connection was passed on; the executor lives as long as its link
+ *
+ * An executor whose connection to the daemon ends takes no more commands: so a node that is blocked or leaves closes
+ * them, and one that was restarted begins anew.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+#include "base/fault.h"
+#include "base/log.h"
+#include "base/sock.h"
+#include "json.h"
+#include "methods.h"
+#include "node.h"
+
+#define ASK_NS (8 * NSEC_PER_SEC)
+#define LAUNCH_STEP_NS (6 * NSEC_PER_SEC)
+#define LINK_NS (10 * NSEC_PER_SEC)
+#define HELLO_NS (3 * NSEC_PER_SEC)
+#define SESSIONS_MAX 1024
+#define SESSIONS_PER_USER 32
+#define STRANGERS_MAX 64
+#define MESSAGE_MAX 4096
+#define FROM_MAX 64 /* nodes in a list to choose from */
+#define BEGUN_BYTES (16 << 20) /* a program that has only begun */
+
+/* ---- here: who asks ---------------------------------------------------------------------------------------------- */
+
+struct exec_ask {
+	struct exec_ask *next;
+	struct node *node;
+	struct request *req;
+	struct loop_watch *deadline;
+	uint64_t id;
+	char peer[NODE_NAME_MAX + 1];
+};
+
+static struct request *ask_take(struct exec_ask *a)
+{
+	struct request *req = a->req;
+	struct exec_ask **p;
+
+	for (p = &a->node->exec.asks; *p != a; p = &(*p)->next)
+		;
+	*p = a->next;
+	loop_remove(a->deadline);
+	free(a);
+	req->gone = NULL;
+	return req;
+}
+
+static void ask_gone(struct request *req, void *arg)
+{
+	req_reply(ask_take(arg), NULL);
+}
+
+static void ask_late(void *arg)
+{
+	struct exec_ask *a = arg;
+	char peer[NODE_NAME_MAX + 1];
+
+	a->deadline = NULL;
+	memcpy(peer, a->peer, sizeof(peer));
+	req_refuse(ask_take(a), REASON_TIMEOUT, "%s has not started an executor in time", peer);
+}
+
+static void hex(char *out, const uint8_t *p, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		(void)snprintf(out + 2 * i, 3, "%02x", p[i]);
+}
+
+void exec_ready(struct node *n, struct peer *p, const struct wire_peer_exec_ready *w)
+{
+	char sentence[ERR_TEXT_MAX], id[20], key[2 * LINK_PSK_MAX + 1];
+	struct exec_ask *a;
+
+	for (a = n->exec.asks; a && (a->id != w->id || strcmp(a->peer, p->name) != 0); a = a->next)
+		;
+	if (!a)
+		return;
+	wire_str_copy(sentence, sizeof(sentence), w->sentence);
+	if (w->error) {
+		bool named = strstr(sentence, p->name);
+
+		req_refuse(ask_take(a), reason_exists(w->reason) ? w->reason : REASON_INTERNAL, "%s%s%s",
+			   named ? "" : p->name, named ? "" : ": ", sentence);
+		return;
+	}
+	(void)snprintf(id, sizeof(id), "%016" PRIx64, w->link_id);
+	hex(key, w->psk.data, w->psk.len);
+	req_reply(ask_take(a), json_pack("{s:s, s:b, s:o, s:i, s:s, s:s}", "node", p->name, "self", 0, "address",
+					 json_text(p->address), "port", p->port, "link", id, "key", key));
+	explicit_bzero(key, sizeof(key));
+}
+
+static struct peer *find_peer(struct node *n, const char *name)
+{
+	struct policy_node_view v;
+
+	return policy_node_find(n->policy, name, &v) ? peer_get(n, name, v.node->address, v.node->port)
+						     : peer_find(n, name);
+}
+
+void method_exec_open(struct request *req)
+{
+	struct node *n = req->data;
+	struct wire_peer_exec_open w = {.id = random_id(), .uid = req->uid};
+	const struct passwd *pw;
+	const char *name = NULL;
+	struct err e = {0};
+	struct exec_ask *a;
+	struct peer *p;
+
+	if (req_string(req, "node", true, NODE_NAME_MAX, &name) < 0)
+		return;
+	if (!strcmp(name, n->name)) {
+		req_reply(req, json_pack("{s:s, s:b}", "node", n->name, "self", 1));
+		return;
+	}
+	p = find_peer(n, name);
+	if (!p) {
+		req_refuse(req, n->keys ? REASON_NO_SUCH_NODE : REASON_NO_CLUSTER, "no node named %s is known", name);
+		return;
+	}
+	pw = getpwuid(req->uid);
+	if (!pw || strlen(pw->pw_name) > 64) {
+		req_refuse(req, REASON_USER, "user id %u has no name on this node", req->uid);
+		return;
+	}
+	w.user = wire_str(pw->pw_name);
+	a = calloc(1, sizeof(*a));
+	if (!a || peer_send(p, NODE_FRAME(n, peer_exec_open, &w), &e) < 0) {
+		free(a);
+		if (!e.code)
+			(void)err_set(&e, -ENOMEM, "out of memory");
+		req_refuse_err(req, &e);
+		return;
+	}
+	*a = (struct exec_ask){.next = n->exec.asks, .node = n, .req = req, .id = w.id};
+	(void)snprintf(a->peer, sizeof(a->peer), "%s", p->name);
+	a->deadline = loop_add_timer(n->loop, clock_mono_ns() + ASK_NS, ask_late, a);
+	n->exec.asks = a;
+	req->gone = ask_gone;
+	req->gone_arg = a;
+}
+
+/* The least loaded of some nodes; "" when none of them is up and takes guests. What goes there now will show in its
+ * load only later, so this node counts what it has sent in the last second. */
+static void place_among(struct node *n, const json_t *names, char ret[static NODE_NAME_MAX + 1])
+{
+	uint64_t now = clock_mono_ns(), least = UINT64_MAX, cost, power;
+	struct policy_node_view v;
+	struct exec_sent *sent;
+	const char *name;
+	size_t i;
+
+	ret[0] = '\0';
+	for (i = 0; i < json_array_size(names); i++) {
+		name = json_string_value(json_array_get(names, i));
+		if (!policy_node_find(n->policy, name, &v) || v.left || v.health == POLICY_DEAD)
+			continue;
+		if (v.health == POLICY_SELF ? n->leaving : v.node->state & (POLICY_BLOCK | POLICY_LEAVING))
+			continue;
+		sent = &n->exec.sent[i];
+		if (strcmp(sent->name, name) != 0 || now > sent->since_ns + NSEC_PER_SEC)
+			*sent = (struct exec_sent){.since_ns = now};
+		(void)snprintf(sent->name, sizeof(sent->name), "%s", name);
+		power = (uint64_t)v.node->cpus_milli * v.node->speed / 1000 + 1;
+		cost = ((uint64_t)v.expected_milli + 1000 + sent->count * 1000) * 1000000 / power;
+		if (cost < least) {
+			least = cost;
+			(void)snprintf(ret, NODE_NAME_MAX + 1, "%s", name);
+		}
+	}
+	for (i = 0; *ret && i < FROM_MAX; i++)
+		n->exec.sent[i].count += !strcmp(n->exec.sent[i].name, ret);
+}
+
+void method_place(struct request *req)
+{
+	struct node *n = req->data;
+	struct policy_event ev = {.type = POLICY_EV_PLACE, .now_ns = clock_mono_ns()};
+	const json_t *names = json_object_get(req->params, "nodes");
+	char to[NODE_NAME_MAX + 1] = "";
+	struct policy_verdict v = {0};
+	struct policy_node_view view;
+	const char *name;
+	size_t i;
+
+	if (json_is_array(names) && json_array_size(names)) {
+		for (i = 0; i < json_array_size(names); i++) {
+			name = json_string_value(json_array_get(names, i));
+			if (!name || !config_name_ok(name) || i == FROM_MAX) {
+				req_invalid(req, "nodes");
+				return;
+			}
+			if (!policy_node_find(n->policy, name, &view)) {
+				req_refuse(req, REASON_NO_SUCH_NODE, "no node named %s is known", name);
+				return;
+			}
+		}
+		place_among(n, names, to);
+	} else if (names && !json_is_null(names)) {
+		req_invalid(req, "nodes");
+		return;
+	} else {
+		ev.place.bytes = BEGUN_BYTES;
+		(void)policy_event(n, &ev, &v);
+		(void)snprintf(to, sizeof(to), "%s", v.to);
+	}
+	if (*to)
+		req_reply(req, json_pack("{s:s, s:b}", "node", to, "self", !strcmp(to, n->name)));
+	else
+		req_refuse(req, REASON_NO_BETTER, "no node can take a command now");
+}
+
+/* ---- there: the executor ----------------------------------------------------------------------------------------- */
+
+enum session_state { SESSION_LAUNCH, SESSION_LINK, SESSION_RUN };
+
+struct exec_session {
+	struct exec_session *next;
+	struct node *node;
+	struct launch *launch;
+	struct loop_watch *deadline, *watch;
+	enum session_state state;
+	int fd; /* the executor's connection, -1 before its greeting */
+	pid_t pid;
+	uid_t uid;
+	uint64_t id, ask, link_id; /* ask: the id of PEER_EXEC_OPEN */
+	char peer[NODE_NAME_MAX + 1];
+	uint8_t psk[LINK_PSK_SIZE];
+};
+
+/* A connection to exec.sock that has not said yet which executor it is. */
+struct exec_stranger {
+	struct exec_stranger *next;
+	struct node *node;
+	struct loop_watch *watch, *deadline;
+	int fd;
+};
+
+static void session_free(struct exec_session *s)
+{
+	struct exec_session **p;
+
+	for (p = &s->node->exec.sessions; *p != s; p = &(*p)->next)
+		;
+	*p = s->next;
+	s->node->exec.n_sessions--;
+	launch_forget(s->launch);
+	loop_remove(s->deadline);
+	loop_remove(s->watch);
+	if (s->fd >= 0)
+		(void)close(s->fd);
+	explicit_bzero(s->psk, sizeof(s->psk));
+	free(s);
+}
+
+static void answer(struct node *n, const char *peer, uint64_t ask, const struct err *e, const struct exec_session *s)
+{
+	struct wire_peer_exec_ready w = {
+	    .id = ask, .error = e->code, .reason = e->reason, .sentence = wire_str(e->text)};
+	struct peer *p = peer_find(n, peer);
+
+	if (!e->code) {
+		w.link_id = s->link_id;
+		w.psk = (struct wire_bytes){s->psk, sizeof(s->psk)};
+	}
+	if (p)
+		(void)!peer_send(p, NODE_FRAME(n, peer_exec_ready, &w), NULL);
+}
+
+/* Gives a session up whose link has not been passed on. */
+static void session_drop(struct exec_session *s, const struct err *e)
+{
+	struct node *n = s->node;
+
+	log_info("no executor for user id %u of %s: %s", s->uid, s->peer, e->text);
+	if (s->state == SESSION_LAUNCH)
+		answer(n, s->peer, s->ask, e, NULL);
+	if (s->pid)
+		launch_kill(n, s->pid);
+	session_free(s);
+}
+
+static void session_late(void *arg)
+{
+	struct exec_session *s = arg;
+	struct err e = {0};
+
+	s->deadline = NULL;
+	(void)err_reason(&e, REASON_TIMEOUT, -ETIMEDOUT, "%s",
+			 s->state == SESSION_LAUNCH ? "an executor does not start in time" : "its link did not come");
+	session_drop(s, &e);
+}
+
+static int session_send(struct exec_session *s, const struct buf *frame, int fd)
+{
+	return frame && sock_send_fd(s->fd, buf_head(frame), frame->len, fd) == (ssize_t)frame->len ? 0 : -EIO;
+}
+
+/* The executor says nothing after its greeting: what comes is its end. */
+static void session_event(void *arg, int fd, uint32_t events)
+{
+	struct exec_session *s = arg;
+	struct err e = {0};
+
+	if (s->state == SESSION_RUN) {
+		session_free(s);
+		return;
+	}
+	(void)err_reason(&e, REASON_INTERNAL, -EPIPE, "the executor has ended");
+	session_drop(s, &e);
+}
+
+static void session_greeted(struct exec_session *s, const struct wire_executor_hello *m)
+{
+	struct node *n = s->node;
+	struct wire_executor_key key = {.link_id = s->link_id,
+					.psk = {s->psk, sizeof(s->psk)},
+					.home = wire_str(s->peer),
+					.host = wire_str(n->name)};
+	struct err e = {0};
+
+	if (m->error) {
+		(void)err_reason(&e, m->reason, m->error < 0 ? (int)m->error : -EIO, "refused");
+		wire_str_copy(e.text, sizeof(e.text), m->sentence);
+	} else if (session_send(s, NODE_FRAME(n, executor_key, &key), -1) < 0) {
+		(void)err_reason(&e, REASON_INTERNAL, -EIO, "the executor takes no order");
+	}
+	if (e.code) {
+		session_drop(s, &e);
+		return;
+	}
+	answer(n, s->peer, s->ask, &e, s);
+	s->state = SESSION_LINK;
+	loop_remove(s->deadline);
+	s->deadline = loop_add_timer(n->loop, clock_mono_ns() + LINK_NS, session_late, s);
+}
+
+static void launched(struct node *n, void *arg, pid_t pid, const struct err *e)
+{
+	struct exec_session *s = arg;
+	struct err told = *e;
+
+	s->launch = NULL;
+	s->pid = pid;
+	if (!e->code)
+		return;
+	if (e->code == -EPERM)
+		told.reason = REASON_USER; /* the launcher's own decision */
+	session_drop(s, &told);
+}
+
+/* What this node has against it: 0, or -errno with e. */
+static int admit(const struct node *n, const char *home, const char *user, uid_t uid, struct err *e)
+{
+	const struct exec_session *s;
+	unsigned k = 0;
+
+	for (s = n->exec.sessions; s; s = s->next)
+		k += s->uid == uid;
+	if (n->leaving)
+		return err_reason(e, REASON_LEAVING, -EBUSY, "%s leaves the cluster", n->name);
+	if (owner_admits(n, home, user, e) < 0)
+		return e->code;
+	if (!launcher_there(n))
+		return err_reason(e, REASON_INTERNAL, -ENOTCONN, "the launcher of %s does not answer", n->name);
+	if (k >= SESSIONS_PER_USER || n->exec.n_sessions >= SESSIONS_MAX)
+		return err_reason(e, REASON_BUSY, -EBUSY, "too many executors of the user are on %s already", n->name);
+	return 0;
+}
+
+void exec_open(struct node *n, struct peer *p, const struct wire_peer_exec_open *w)
+{
+	struct exec_session *s;
+	struct err e = {0};
+	char user[65];
+
+	wire_str_copy(user, sizeof(user), w->user);
+	if (admit(n, p->name, user, w->uid, &e) < 0) {
+		answer(n, p->name, w->id, &e, NULL);
+		return;
+	}
+	s = calloc(1, sizeof(*s));
+	if (!s) {
+		(void)err_reason(&e, REASON_INTERNAL, -ENOMEM, "out of memory");
+		answer(n, p->name, w->id, &e, NULL);
+		return;
+	}
+	*s = (struct exec_session){.next = n->exec.sessions,
+				   .node = n,
+				   .fd = -1,
+				   .uid = w->uid,
+				   .id = random_id(),
+				   .ask = w->id,
+				   .link_id = random_id()};
+	(void)snprintf(s->peer, sizeof(s->peer), "%s", p->name);
+	random_bytes(s->psk, sizeof(s->psk));
+	n->exec.sessions = s;
+	n->exec.n_sessions++;
+	s->deadline = loop_add_timer(n->loop, clock_mono_ns() + LAUNCH_STEP_NS, session_late, s);
+	if (fault_point(FAULT_EXECUTOR_LAUNCH) < 0)
+		(void)err_reason(&e, REASON_FAULT, -EIO, "fault point executor-launch");
+	else
+		s->launch = launch_executor(n, s->id, user, w->uid, launched, s, &e);
+	if (!s->launch)
+		session_drop(s, &e);
+}
+
+bool exec_link(struct node *n, int fd, uint64_t link_id)
+{
+	struct wire_executor_link w = {.link_id = link_id};
+	struct exec_session *s;
+	struct err e = {0};
+
+	for (s = n->exec.sessions; s && !(s->state == SESSION_LINK && s->link_id == link_id); s = s->next)
+		;
+	if (!s)
+		return false;
+	if (fault_point(FAULT_EXECUTOR_PASS) < 0 || session_send(s, NODE_FRAME(n, executor_link, &w), fd) < 0) {
+		(void)err_reason(&e, REASON_INTERNAL, -EIO, "its link cannot be passed on");
+		session_drop(s, &e);
+	} else {
+		s->state = SESSION_RUN;
+		loop_remove(take_ptr(s->deadline));
+	}
+	(void)close(fd);
+	return true;
+}
+
+/* ---- exec.sock --------------------------------------------------------------------------------------------------- */
+
+static int stranger_free(struct exec_stranger *k)
+{
+	struct exec_stranger **p;
+	int fd = k->fd;
+
+	for (p = &k->node->exec.strangers; *p != k; p = &(*p)->next)
+		;
+	*p = k->next;
+	k->node->exec.n_strangers--;
+	loop_remove(k->watch);
+	loop_remove(k->deadline);
+	free(k);
+	return fd;
+}
+
+static void stranger_late(void *arg)
+{
+	struct exec_stranger *k = arg;
+
+	k->deadline = NULL;
+	(void)close(stranger_free(k));
+}
+
+static void stranger_event(void *arg, int fd, uint32_t events)
+{
+	struct exec_stranger *k = arg;
+	struct node *n = k->node;
+	struct wire_executor_hello m;
+	struct exec_session *s = NULL;
+	struct wire_header h;
+	uint8_t bytes[MESSAGE_MAX];
+	ssize_t r = recv(fd, bytes, sizeof(bytes), MSG_DONTWAIT | MSG_TRUNC);
+
+	if (r < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	fd = stranger_free(k);
+	if (r >= WIRE_HEADER_SIZE && (size_t)r <= sizeof(bytes) && wire_header_decode(bytes, &h) == 0 &&
+	    h.type == WIRE_EXECUTOR_HELLO && h.length == (size_t)r - WIRE_HEADER_SIZE &&
+	    wire_executor_hello_decode(&m, bytes + WIRE_HEADER_SIZE, h.length) == 0)
+		for (s = n->exec.sessions; s && !(s->id == m.session && s->fd < 0); s = s->next)
+			;
+	if (!s) {
+		(void)close(fd);
+		return;
+	}
+	s->fd = fd;
+	s->watch = loop_add_fd(n->loop, fd, EPOLLIN, session_event, s);
+	session_greeted(s, &m);
+}
+
+/* An executor connects while it still is root, so nobody else can pass for one. */
+static void accept_executor(void *arg, int fd, uint32_t events)
+{
+	struct node *n = arg;
+	_cleanup_close_ int s = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	struct exec_stranger *k;
+	pid_t pid;
+	uid_t uid;
+	gid_t gid;
+
+	if (s < 0 || sock_peer_cred(s, &pid, &uid, &gid) < 0)
+		return;
+	if ((uid != 0 && uid != n->uid) || n->exec.n_strangers >= STRANGERS_MAX)
+		return;
+	k = calloc(1, sizeof(*k));
+	if (!k)
+		return;
+	*k = (struct exec_stranger){.next = n->exec.strangers, .node = n, .fd = s};
+	k->watch = loop_add_fd(n->loop, s, EPOLLIN, stranger_event, k);
+	k->deadline = loop_add_timer(n->loop, clock_mono_ns() + HELLO_NS, stranger_late, k);
+	n->exec.strangers = k;
+	n->exec.n_strangers++;
+	(void)take_fd(&s);
+}
+
+int exec_open_socket(struct node *n, struct err *e)
+{
+	char path[300];
+
+	(void)snprintf(path, sizeof(path), "%s/exec.sock", n->cfg.run_dir);
+	n->exec.fd = sock_listen_unix(path, SOCK_SEQPACKET | SOCK_NONBLOCK, 0600, e);
+	if (n->exec.fd < 0)
+		return n->exec.fd;
+	n->exec.watch = loop_add_fd(n->loop, n->exec.fd, EPOLLIN, accept_executor, n);
+	return n->exec.watch ? 0 : err_set(e, -ENOMEM, "out of memory");
+}
+
+void exec_peer_lost(struct node *n, const struct peer *p, const struct err *e)
+{
+	struct exec_ask *a, *next;
+
+	for (a = n->exec.asks; a; a = next) {
+		next = a->next;
+		if (!strcmp(a->peer, p->name))
+			req_refuse(ask_take(a), REASON_NODE_UNREACHABLE, "%s", e->text);
+	}
+}
+
+void exec_close(struct node *n)
+{
+	while (n->exec.sessions)
+		session_free(n->exec.sessions);
+}
+
+void exec_free(struct node *n)
+{
+	while (n->exec.asks)
+		req_refuse(ask_take(n->exec.asks), REASON_NO_DAEMON, "the daemon ends");
+	exec_close(n);
+	while (n->exec.strangers)
+		(void)close(stranger_free(n->exec.strangers));
+}
