@@ -9,7 +9,7 @@
 #include "cli.h"
 #include "sim/sim.h"
 
-static const char usual[] = "none,round-robin,least-loaded,policy-place,policy-move,policy,one-machine";
+static const char usual[] = "none,round-robin,least-loaded,policy-place,policy-move,policy,economic,one-machine";
 
 /* Fills columns[] with the strategies of "A,B,..."; their number or -EINVAL. */
 static int strategies(const char *list, struct sim_column columns[SIM_STRATEGIES_MAX], struct err *e)

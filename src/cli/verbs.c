@@ -277,7 +277,7 @@ const struct cli_verb cli_verbs[] = {
 		.text = "Each simulated node decides by the same code as the daemon. FILE says what the cluster is like and what work arrives "
 			"(docs/simulator.md tells how; docs/scenarios has examples). Prints a table with a column for each strategy; the "
 			"same file and seed give the same table.",
-		.options = OPTIONS({0, "strategy", "NAMES", "strategies with commas between them: none, round-robin, least-loaded, policy-place, policy-move, policy, one-machine (default: all)"},
+		.options = OPTIONS({0, "strategy", "NAMES", "strategies with commas between them: none, round-robin, least-loaded, policy-place, policy-move, policy, economic, one-machine (default: all)"},
 			{0, "seed", "N", "of all luck (default: as the file says)"},
 			{0, "set", "SETTINGS", "change keys of the file, e.g. policy.window=32,network.loss_percent=5"},
 			{0, "compare", NULL, "all strategies on many scenarios drawn from the ranges in FILE"},

@@ -263,6 +263,7 @@ static void wish_try(void *arg)
 	struct tracked *t = arg;
 	struct node *n = t->node;
 	char to[NODE_NAME_MAX + 1];
+	enum move_cause cause;
 	struct proc_stat st;
 	struct err e = {0};
 
@@ -281,7 +282,8 @@ static void wish_try(void *arg)
 		t->wish[0] = '\0';
 		return;
 	}
-	if (!move_start(n, t, to, false, MOVE_PLACED, wish_done, (void *)(intptr_t)t->pid, &e)) {
+	cause = !strcmp(t->wish, "best") ? MOVE_PLACED : MOVE_WISHED;
+	if (!move_start(n, t, to, false, cause, wish_done, (void *)(intptr_t)t->pid, &e)) {
 		t->wish[0] = '\0';
 		log_info("%d (%s) starts at home: %s", t->pid, t->comm, e.text);
 	}

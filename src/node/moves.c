@@ -449,7 +449,7 @@ static int send_offer(struct move *m, struct peer *p, struct err *e)
 				    .rss = rss,
 				    .cpu_features = {cpu, cpu_features(cpu, sizeof(cpu))},
 				    .dry_run = m->dry_run,
-				    .automatic = m->cause == MOVE_BALANCE,
+				    .automatic = m->cause == MOVE_BALANCE || m->cause == MOVE_PLACED,
 				    .demand_milli = demand(n, m->t),
 				    .from = wire_str(m->from),
 				    .from_load_milli = m->t->host[0] ? 0 : policy_self(n->policy)->export_milli,

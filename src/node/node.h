@@ -349,7 +349,8 @@ struct move_result {
 
 enum move_cause {
 	MOVE_BY_HAND,
-	MOVE_PLACED, /* the first move of a new family, for which the policy keeps a place */
+	MOVE_WISHED, /* the first move of a new family, to the node that its user has named */
+	MOVE_PLACED, /* the same, to the node that the policy has found; refused where others have come meanwhile */
 	MOVE_BALANCE, /* by the policy, for the sake of speed: refused where it would not pay */
 	MOVE_MUST, /* by the policy, for want of memory or because a node is to be emptied */
 };

@@ -268,7 +268,7 @@ static inline struct policy_action *action_add(struct policy_actions *ret, enum 
 	if (ret->n == POLICY_ACTIONS_MAX)
 		return NULL;
 	a = &ret->a[ret->n++];
-	a->type = type;
+	*a = (struct policy_action){.type = type}; /* also what an action does not use is the same in a replay */
 	return a;
 }
 

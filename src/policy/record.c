@@ -209,6 +209,7 @@ static void over_event(struct tape *t, struct policy_event *ev)
 		over_id(t, &ev->id);
 		break;
 	case POLICY_EV_ENTRY:
+		flag(t, &ev->direct);
 		over_entry(t, &ev->entry);
 		break;
 	case POLICY_EV_MOVE_STARTED:
@@ -272,6 +273,8 @@ static void over_action(struct tape *t, struct policy_action *a)
 		text(t, a->node.name, sizeof(a->node.name));
 		text(t, a->node.address, sizeof(a->node.address));
 		NUMBER(t, a->node.port);
+		if (a->type == POLICY_DO_GOSSIP)
+			NUMBER(t, a->node.ask);
 		break;
 	}
 }

@@ -72,7 +72,7 @@ int daemon_start(struct sim *s, uint32_t node)
 
 static void introduce(struct sim *s, uint32_t to, uint32_t whom)
 {
-	struct policy_event ev = {.type = POLICY_EV_ENTRY};
+	struct policy_event ev = {.type = POLICY_EV_ENTRY, .direct = true};
 
 	if (!knows(s, to, whom))
 		return;
@@ -237,6 +237,16 @@ static void note_notice(struct sim *s, const struct policy_action *a)
 		s->tally.deaths++;
 }
 
+static void tell_or_ask(struct sim *s, uint32_t node, uint32_t to, unsigned ask)
+{
+	const struct policy_node *question[2] = {s->act.window[0], ask ? s->act.asked[ask - 1] : NULL};
+
+	if (ask)
+		gossip_to(s, node, to, question, 2, true);
+	else
+		gossip_to(s, node, to, s->act.window, s->act.n_window, false);
+}
+
 static void act(struct sim *s, uint32_t node)
 {
 	uint32_t to;
@@ -245,7 +255,7 @@ static void act(struct sim *s, uint32_t node)
 	/* the window belongs to the policy until its next step: gossip first, as the daemon does */
 	for (i = 0; i < s->act.n; i++)
 		if (s->act.a[i].type == POLICY_DO_GOSSIP && (to = node_of(s, s->act.a[i].node.name)) != NOBODY)
-			gossip_to(s, node, to, s->act.window, s->act.n_window, true);
+			tell_or_ask(s, node, to, s->act.a[i].node.ask);
 	for (i = 0; i < s->act.n; i++) {
 		const struct policy_action *a = &s->act.a[i];
 

@@ -111,6 +111,7 @@ static void take_entries(struct sim *s, const struct message *m)
 
 		if (!knows(s, m->to, b->node))
 			continue;
+		ev.direct = b->node == m->from;
 		ev.entry = s->nodes[b->node].entry;
 		ev.entry.incarnation = b->incarnation;
 		ev.entry.seq = b->seq;
@@ -133,7 +134,7 @@ static void silent(struct sim *s, uint32_t from, uint32_t about)
 void on_gossip(struct sim *s, struct message *m)
 {
 	const struct policy_node *window[POLICY_WINDOW_MAX];
-	unsigned n = (unsigned)number(&s->sc.network.answer);
+	unsigned n = (unsigned)number(&s->sc.network.answer), most;
 
 	if (!s->nodes[m->to].up) {
 		silent(s, m->from, m->to);
@@ -141,6 +142,8 @@ void on_gossip(struct sim *s, struct message *m)
 		take_entries(s, m);
 		if (m->wants_answer && n) {
 			s->nodes[m->to].stepped_ns = s->now;
+			most = policy_window_size(s->nodes[m->to].policy);
+			n = n < most ? n : most;
 			n = policy_window(s->nodes[m->to].policy, s->now, window, n);
 			gossip_to(s, m->to, m->from, window, n, false);
 		}

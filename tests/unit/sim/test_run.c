@@ -130,7 +130,8 @@ static void gossip_is_as_old_as_the_formula_says(void **state)
 
 		(void)snprintf(text, sizeof(text),
 			       "[run]\nduration_s = %u\n[nodes]\ncount = %u\n[network]\nanswer = 0\ndelay_ms = 0\n"
-			       "[policy]\nwindow = %u\n",
+			       "[policy]\nwindow = %u\npull_every = 0\n"
+			       "suspect_ms = 600000\ndead_ms = 600000\n",
 			       cases[i].seconds, cases[i].n, cases[i].window);
 		r = run(text, "policy", 1);
 		if (fabs(r.age_average / r.age_average_formula - 1) > 0.15 ||
