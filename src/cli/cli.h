@@ -44,6 +44,7 @@ struct cli_verb {
 	int (*run)(struct cli *cx); /* returns an exit code; NULL when sub is there */
 	int min_args, max_args; /* of what follows the options; max -1: any number */
 	bool command; /* a command follows: the first argument that is no option ends the options, own failure is 125 */
+	bool foreign; /* what is none of its options, in their long form, begins the words of another program */
 	bool hidden;
 };
 
@@ -58,6 +59,7 @@ struct cli {
 	bool help; /* --help was given: show it instead */
 	int argc; /* what follows the options */
 	char **argv;
+	char **words; /* the verb and its options, up to argv */
 };
 
 extern const struct cli_verb cli_verbs[]; /* the table */
@@ -102,6 +104,9 @@ void cli_synopsis(FILE *f, const struct cli_verb *parent, const struct cli_verb 
 /* The verbs, one file each. */
 int verb_run(struct cli *cx);
 int verb_exec(struct cli *cx);
+int verb_make(struct cli *cx);
+int verb_recipe(struct cli *cx);
+int verb_cc(struct cli *cx);
 int verb_migrate(struct cli *cx);
 int verb_ps(struct cli *cx);
 int verb_nodes(struct cli *cx);

@@ -146,7 +146,7 @@ static mode_t file_mask(void)
 }
 
 /* EXEC_START into the session's buffer. -errno with e. */
-static int describe(const struct cli *cx, struct exec_session *s, struct err *e)
+static int describe(struct exec_session *s, struct err *e)
 {
 	static struct wire_place_entry entries[PLACE_ENTRIES];
 	static struct place place;
@@ -178,7 +178,7 @@ static int describe(const struct cli *cx, struct exec_session *s, struct err *e)
 			m.cols = w.ws_col;
 		}
 	}
-	r = pack(&argv, cx->argv);
+	r = pack(&argv, s->argv);
 	if (r == 0)
 		r = pack(&env, s->env);
 	if (r == 0) {
@@ -194,24 +194,36 @@ static int describe(const struct cli *cx, struct exec_session *s, struct err *e)
 /* ---- carrying it through
  * ---------------------------------------------------------------------------------------------------- */
 
-static enum exec_result attempt(struct cli *cx, struct exec_session *s, struct err *e)
+static enum exec_result attempt(struct exec_session *s, struct err *e)
 {
 	_cleanup_close_ int fd = -1;
 	char control[256];
 	enum exec_result r;
 
-	if (client_path(cx->at, control, sizeof(control), e) < 0)
+	if (client_path(s->at, control, sizeof(control), e) < 0)
 		return EXEC_NOT_BEGUN;
 	fd = exec_broker(control, e);
 	if (fd < 0)
 		return EXEC_NOT_BEGUN;
 	frames_init(&s->f, fd, WIRE_FROM_EXECUTOR);
-	if (describe(cx, s, e) < 0)
+	if (describe(s, e) < 0)
 		r = e->code == -E2BIG ? EXEC_NO_COMMAND : EXEC_NOT_BEGUN;
 	else
 		r = exec_carry(s, e);
 	frames_release(&s->f);
 	return r;
+}
+
+enum exec_result exec_attempt(struct exec_session *s, struct err *e)
+{
+	enum exec_result r = EXEC_RETRY;
+
+	for (int i = 0; r == EXEC_RETRY && i < RETRIES; i++)
+		r = attempt(s, e);
+	if (r != EXEC_RETRY)
+		return r;
+	(void)err_set(e, -ECONNRESET, "the broker (godwit-execd) does not stay");
+	return EXEC_NOT_BEGUN;
 }
 
 static int no_command(const char *where, const char *name, const struct err *e)
@@ -245,9 +257,8 @@ static int check_options(const struct cli *cx, struct err *e)
 int verb_exec(struct cli *cx)
 {
 	struct exec_session s = {.at = cx->at};
-	enum exec_result r = EXEC_RETRY;
+	enum exec_result r;
 	struct err e = {0};
-	int i;
 
 	if (check_options(cx, &e) < 0) {
 		(void)cli_fail(&e);
@@ -260,10 +271,8 @@ int verb_exec(struct cli *cx)
 		(void)err_set(&e, -ENOMEM, "out of memory");
 	if (!s.node)
 		return not_begun(cx, &s, &e);
-	if (!*s.node)
-		r = EXEC_HERE;
-	for (i = 0; r == EXEC_RETRY && i < RETRIES; i++)
-		r = attempt(cx, &s, &e);
+	s.argv = cx->argv;
+	r = *s.node ? exec_attempt(&s, &e) : EXEC_HERE;
 	switch (r) {
 	case EXEC_HERE:
 		return run_here(cx, &s);
@@ -275,8 +284,6 @@ int verb_exec(struct cli *cx)
 		(void)cli_fail(&e);
 		return CLI_SELF;
 	case EXEC_RETRY:
-		(void)err_set(&e, -ECONNRESET, "the broker (godwit-execd) does not stay");
-		break;
 	case EXEC_NOT_BEGUN:
 		break;
 	}

@@ -16,10 +16,10 @@
 /* A connection to the user's broker for the daemon at this control socket, which is started when there is none. */
 int exec_broker(const char *control, struct err *e) _must_check_;
 
-/* exec_streams.c */
+/* A command on another node, from the side of its caller. */
 struct exec_session {
 	const char *at, *node;
-	char **env; /* for the command */
+	char **argv, **env; /* of the command */
 	struct frames f; /* to the broker */
 	/* what the caller has */
 	uint8_t open, tty; /* of the descriptors 0, 1, 2 */
@@ -41,6 +41,11 @@ enum exec_result {
 	EXEC_HERE, /* the node is this one */
 };
 
+/* exec.c */
+/* Describes the command and carries it through; never EXEC_RETRY. */
+enum exec_result exec_attempt(struct exec_session *s, struct err *e);
+
+/* exec_streams.c */
 /* Looks at what this process has; before any other descriptor is opened. no_tty: no terminal there. */
 void exec_look(struct exec_session *s, bool no_stdin, bool no_tty);
 /* EXEC_START is in s->f.out: carries it through. Signals are caught only while the command runs. */

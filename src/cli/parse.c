@@ -147,12 +147,41 @@ static int letter_value(const struct cli_verb *v, int letter)
 	return -1;
 }
 
+/* Is the word an option of the list? ret_n: how many words that takes. */
+static bool is_option(const struct cli_option *list, const char *word, int *ret_n)
+{
+	for (; list && list->name; list++) {
+		size_t n = strlen(list->name);
+
+		if (strncmp(word, "--", 2) != 0 || strncmp(word + 2, list->name, n) != 0)
+			continue;
+		if (word[2 + n] && (word[2 + n] != '=' || !list->arg))
+			continue;
+		*ret_n = list->arg && !word[2 + n] ? 2 : 1;
+		return true;
+	}
+	return false;
+}
+
+/* How many words belong to a verb whose options end where those of another program begin. */
+static int own_words(const struct cli_verb *v, int argc, char **argv)
+{
+	int i = 1, n;
+
+	while (i < argc && (is_option(v->options, argv[i], &n) || is_option(cli_common_options, argv[i], &n)))
+		i += n;
+	return i < argc ? i : argc;
+}
+
 static int parse_options(struct cli *cx, int argc, char **argv, struct err *e)
 {
 	const struct cli_verb *v = cx->verb;
+	int c, all = argc;
 	struct getopt_tables t;
-	int c;
 
+	if (v->foreign)
+		argc = own_words(v, argc, argv);
+	cx->words = argv;
 	build_tables(v, &t);
 	opterr = 0;
 	optind = 0; /* glibc: begin anew */
@@ -178,7 +207,7 @@ static int parse_options(struct cli *cx, int argc, char **argv, struct err *e)
 			cx->values[c - CLI_OPTIONS_MAX] = optarg ? optarg : "";
 		}
 	}
-	cx->argc = argc - optind;
+	cx->argc = all - optind;
 	cx->argv = argv + optind;
 	return 0;
 }

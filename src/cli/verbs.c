@@ -152,6 +152,34 @@ const struct cli_verb cli_verbs[] = {
 			{"godwit exec --from n2,n3 --or-local gcc -c big.c", "on one of them, else here"}),
 		.run = verb_exec, .min_args = 1, .max_args = -1, .command = true,
 	}, {
+		.name = "make", .args = "[ARGUMENT OF MAKE...]", .summary = "build with make, the recipes spread over the nodes",
+		.text = "GNU make runs here, unmodified, and each command of a recipe is started on the node that has most to spare; their "
+			"directory must be shared by the nodes, and that is checked. How many run at once follows from what is free on the nodes; "
+			"-j of yours is an upper bound. A command that fails because of its node is run again elsewhere, and said so.\n\n"
+			"The first argument that is none of the options below begins those of make. The exit code is make's. See "
+			"docs/cluster-make.md.",
+		.options = OPTIONS({0, "local", "PATTERN", "commands that match this pattern of a shell run here; may be repeated"},
+			{0, "report", "FILE", "write a page (HTML) that shows which command ran when and where"},
+			{0, "tool", "PROGRAM", "that program instead of make: another GNU make, or ninja"},
+			{0, "no-stdin", NULL, "the build has no standard input; without that, a command that has one which it shares runs here"},
+			{0, "quiet", NULL, "no summary"}),
+		.examples = EXAMPLES({"godwit make", "as make -j with all nodes"},
+			{"godwit make --local '*install*' --report build.html all check", "with a page about it"},
+			{"godwit make --tool ninja -C build", "ninja instead of make"}),
+		.run = verb_make, .min_args = 0, .max_args = -1, .command = true, .foreign = true,
+	}, {
+		.name = "cc", .args = "[ARGUMENT OF THE COMPILER...]", .summary = "compile on another node: CC=\"godwit cc\"",
+		.text = "Executes the compiler of GODWIT_CC (default: cc) with these arguments: with -c or -S on the node that has least to do, "
+			"otherwise here. The directory must be shared by the nodes, and that is checked. When the node fails, it is compiled "
+			"here, and said so. For builds whose tool is neither make nor ninja, where godwit make would do more.",
+		.examples = EXAMPLES({"godwit cc -c big.c", "as cc -c, on the node that has least to do"},
+			{"GODWIT_CC=clang godwit cc -c big.c", "with another compiler"}),
+		.run = verb_cc, .min_args = 0, .max_args = -1, .command = true, .foreign = true,
+	}, {
+		.name = "recipe", .args = "SOCKET FILE ARGUMENT...", .summary = "one command of godwit make",
+		.text = "godwit make has make start this.",
+		.run = verb_recipe, .min_args = 3, .max_args = -1, .command = true, .foreign = true, .hidden = true,
+	}, {
 		.name = "migrate", .args = "PID NODE|home|best", .summary = "move a running process now",
 		.text = "Waits until the process runs at its new place and prints how long it stood still, how long it all took and how "
 			"many bytes travelled. Any process of yours may be moved, also one that was not started by godwit run. Whatever fails, the "

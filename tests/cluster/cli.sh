@@ -125,6 +125,21 @@ is "the command is the same process" 1 "$(sort -u "$work/out" | wc -l)"
 is "descriptors pass" hello "$(godwit run sh -c 'cat <&8' 8<<< hello)"
 is "and no other" "" "$(godwit run ls -l /proc/self/fd | grep -E 'socket:|anon_inode')"
 
+echo "# make and cc: what is none of their options is for the other program"
+printf 'all:\n\t@echo built\nfail:\n\t@exit 3\n' >"$work/makefile"
+code 0 godwit make -s -f "$work/makefile"
+is "it builds" built "$(cat "$work/out")"
+has "and says what it has done" "1 recipes" "$(cat "$work/err")"
+code 2 godwit make --quiet --report "$work/page" -f "$work/makefile" fail
+has "the page is written" "</html>" "$(cat "$work/page")"
+code 0 godwit make --version
+code 125 godwit make --report
+code 0 godwit --at "$work/none" make -f "$work/makefile"
+code 0 env GODWIT_CC="echo a" godwit cc --quiet b
+is "words and arguments" "a --quiet b" "$(cat "$work/out")"
+code 125 env GODWIT_CC=" " godwit cc b
+code 127 env GODWIT_CC=/no/such/compiler godwit cc -c b
+
 echo "# help"
 code 0 godwit help
 code 0 godwit --help
