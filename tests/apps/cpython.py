@@ -114,7 +114,9 @@ def compare(module, want, got, output):
         before, after = want[1].get(name, ('absent', '')), got[1].get(name, ('absent', ''))
         if before[0] == after[0]:
             continue
-        if is_right(name, after[0], after[1] + told_of(output)):
+        if after[0] == 'passed' and before[0] in ('failure', 'error'):
+            print(f'{name}: fails where it is not moved, on a busy machine: {before[1][-200:]}', flush=True)
+        elif is_right(name, after[0], after[1] + told_of(output)):
             print(f'{name}: {after[0]} instead of {before[0]}, as it may be', flush=True)
         else:
             bad.append(f'{name}: {after[0]} instead of {before[0]}\n{after[1][-3000:]}\n{told_of(output)}')
