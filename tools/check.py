@@ -467,6 +467,7 @@ def main():
     # A shell that starts us in the background makes us ignore these, and tests would inherit that.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGQUIT, signal.SIG_DFL)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # nohup
     run = Run(kind, build)
     try:
         if run.compile(build, 'gcc'):

@@ -81,6 +81,9 @@ def _told_to_end(signo, _):
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signo)
     end_all()
+    for p in list(OPEN):
+        if p.owner == os.getpid():
+            p.close()
     sys.exit(128 + signo)
 
 
@@ -144,13 +147,18 @@ def pause(libc=ctypes.CDLL(None, use_errno=True)):
 '''
 
 
+OPEN = set()     # programs that are to be closed, from before anything of them is there
+
+
 class Program:
     """One running program. Descriptors 100 and 102: see tests/programs/promise.h."""
 
     def __init__(self, argv, boundaries=False, keep_running=False, user=None, more_env=None, cwd=None):
         self.cookie = secrets.token_hex(16)
         self.at = self.done = self.queue = -1
-        self.code = None
+        self.code = self.dir = self.out = self.p = None
+        self.owner = os.getpid()
+        OPEN.add(self)
         if os.path.sep not in argv[0]:
             argv = [f'{yard.BUILD}/tests/programs/{argv[0]}'] + argv[1:]
         self.name = os.path.basename(argv[0])
@@ -158,7 +166,8 @@ class Program:
         assert os.access(argv[0], os.X_OK), f'{argv[0]} is not there'
         if user is not None:
             argv = ['setpriv', f'--reuid={user}', f'--regid={user}', '--clear-groups'] + argv
-        self.dir = tempfile.mkdtemp(prefix='godwit-test-')
+        self.dir = f'{tempfile.gettempdir()}/godwit-test-{self.cookie[:12]}'  # known before it is there: see OPEN
+        os.mkdir(self.dir)
         os.chmod(self.dir, 0o777)
         with contextlib.ExitStack() as stack:
             def give(fd, number):
@@ -192,7 +201,7 @@ class Program:
             self.done = -1
 
     def ended(self):
-        if self.code is None:
+        if self.code is None and self.p:
             self.code = self.p.poll()
         return self.code is not None
 
@@ -212,19 +221,26 @@ class Program:
         return descendants([self.pid])
 
     def close(self):
+        """Also of one that has only begun to be made, and more than once."""
+        if self not in OPEN:
+            return
+        OPEN.discard(self)
         self.stop()
-        if not self.ended():
+        if self.p and not self.ended():
             with contextlib.suppress(ProcessLookupError):
-                os.killpg(self.pid, signal.SIGKILL)
+                os.killpg(self.p.pid, signal.SIGKILL)
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self.p.wait(5)
         if self.at >= 0:
             os.close(self.at)
         if self.queue >= 0:
             LIBC.msgctl(self.queue, 0, None) # IPC_RMID
-        self.out.close()
-        os.unlink(f'{self.dir}.out')
-        shutil.rmtree(self.dir, ignore_errors=True)
+        if self.out:
+            self.out.close()
+        if self.dir:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(f'{self.dir}.out')
+            shutil.rmtree(self.dir, ignore_errors=True)
 
 
 def unmoved(argv, **kw):
