@@ -6,6 +6,7 @@ It speaks the HELPER_* messages of messages.def, so that the daemon's side of a 
 say what to do wrong: shepherd-fail, shepherd-silent, shepherd-die, agent-refuse, agent-silent, agent-die.
 Promise: ends when the daemon's socket or its link ends. Must not: touch the process that it is given.
 """
+import contextlib
 import os
 import socket
 import struct
@@ -70,7 +71,9 @@ def receive():
 
 
 def send(number, body):
-    sock.send(struct.pack('<IHH', len(body), number, 0) + body)
+    # A daemon that is killed at that moment: receive() sees it, too, and who reads says hello to the next one.
+    with contextlib.suppress(OSError):
+        sock.send(struct.pack('<IHH', len(body), number, 0) + body)
 
 
 def hello(kind, state, pid, start, mig, host=''):
