@@ -128,5 +128,8 @@ printf '[policy]\nact-percent = 100\n[node]\nname = z\n' >"$tmp/a/conf"
 kill -HUP "$(cat "$tmp/a/pid")"
 call a Processes '{}' --until "any(x['pid'] == $busy and x['reason'] != 'program' for x in r['processes'])"
 grep -q '\[node\] name counts when godwitd starts next' "$tmp/a/log" || die "a setting that needs a start"
+# The helpers that only play end with a daemon whose process is no more.
+kill "$pid" "$other" "$busy"
+wait "$pid" "$other" "$busy" || :
 ! grep -E "Sanitizer|runtime error" "$tmp"/?/log || die "a sanitizer has something to say"
 echo ok
