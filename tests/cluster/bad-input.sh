@@ -107,7 +107,7 @@ if wait_quietly 120 test -s "$work/job/status"; then
 else
 	bad "it does not end"
 fi
-has "the log says why" "$job" "$(grep -i "lost" "$dir/n1/log")"
+logs "the log says why" n1 "$job.*lost"
 godwit sandbox net heal n2
 expect_soon "nothing is left on n2" n2 Processes '{}' 'r["processes"] == []'
 expect_soon "n1 sees n2 again" n1 Nodes '{}' 'any(x["name"] == "n2" and x["state"] == "up" for x in r["nodes"])'

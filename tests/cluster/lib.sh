@@ -65,6 +65,9 @@ wait_for() {
 	ok "$what"
 }
 
+# logs NAME NODE PATTERN: its daemon says so; what it says of an event comes a moment later than the event
+logs() { wait_for "$1" 20 grep -q -e "$3" "$dir/$2/log"; }
+
 up() { godwit sandbox up "$@" >"$work/up" 2>&1 || { bad "sandbox up $*: $(cat "$work/up")"; exit 1; }; }
 on() { godwit sandbox on "$@"; }
 

@@ -70,7 +70,7 @@ has "and its group" "$group" "$(on n2 godwit doctor 2>&1)"
 daemon=$(call n2 Status '{}' --print pid)
 : >"$work/job/go"
 expect_soon "it goes home by itself" n1 Where "{\"pid\":$job}" 'r["state"] == "home"'
-has "n2 says why" "guest $job (python3) of n1 is sent home" "$(cat "$dir/n2/log")"
+logs "n2 says why" n2 "guest $job (python3) of n1 is sent home"
 has "and n1 too" "host-memory" "$(on n1 godwit why "$job")"
 if wait_quietly 60 grep -q grown "$work/job/out"; then ok "there it grows on"; else bad "it does not grow on"; fi
 says "n2 does not take it again" 3 "n2: the node has not enough free memory" migrate "$job" n2
@@ -100,7 +100,7 @@ ended_or_home() { [ -s "$work/bomb/status" ] || [ "$(place n1 "$pid")" = n1 ]; }
 wait_for "it is away no more" 60 ended_or_home
 if [ -s "$work/bomb/status" ]; then
 	is "it ended as by SIGKILL" 137 "$(cat "$work/bomb/status")"
-	has "the log says why" "$pid" "$(grep "killed on" "$dir/n1/log")"
+	logs "the log says why" n1 "$pid.*killed on"
 else
 	: >"$work/bomb/stop"
 	wait_for "it was sent home in time, and grew there" 60 test -e "$work/bomb/full"

@@ -2,11 +2,13 @@
 """Runs programs under the yard, moves them, and looks for what a test may have left behind.
 
 Promise: every wait has a deadline; each program has a directory, a cookie and a process group of its own, and ends with the
-test. Must not: judge; the tests do that.
+test. A test runs below a process that does nothing but to wait for its end, or for SIGTERM or SIGINT, and to end and to remove
+then whatever is left of it: no moment is a wrong one for that. Must not: judge; the tests do that.
 """
 import contextlib
 import ctypes
 import errno
+import glob
 import json
 import os
 import random
@@ -24,11 +26,11 @@ import yard
 
 LIBC = ctypes.CDLL(None, use_errno=True)
 HOSTS = ['h1', 'h2', 'h3']
+PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
 # Refusals that a test of promises may meet and that say nothing against them: it is there already, it has just ended or is
 # about to, it is in the middle of a vfork() or an exec.
 HARMLESS = {errno.EALREADY, errno.EAGAIN, errno.ESRCH}
 MARK = f'GODWIT_TEST={secrets.token_hex(8)}'
-_workers = []  # pids of the parts of this test
 
 
 def env(**more):
@@ -45,7 +47,8 @@ def start_yard():
 
 
 def parts_of_test():
-    """Processes that carry the mark in their first environment: programs, guests, helpers, the yard."""
+    """Processes that carry the mark in their first environment: programs, guests, helpers, the yard. The parts of a test have
+    marks that begin with that of the test."""
     found = {}
     for d in os.listdir('/proc'):
         if not d.isdigit():
@@ -61,30 +64,6 @@ def parts_of_test():
         if stat.rpartition(')')[2].split()[0] not in 'ZX':
             found[int(d)] = stat[stat.index('(') + 1:stat.rindex(')')]
     return found
-
-
-def end_all():
-    """Ends what carries the mark. Not the yard: it ends when nobody holds its input any more, and clears up."""
-    end = time.monotonic() + 5
-    while time.monotonic() < end:
-        parts = [pid for pid, name in parts_of_test().items() if name != 'yard']
-        if not parts:
-            break
-        for pid in parts:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-
-
-def _told_to_end(signo, _):
-    signal.signal(signo, signal.SIG_IGN)
-    for pid in _workers:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signo)
-    end_all()
-    for p in list(OPEN):
-        if p.owner == os.getpid():
-            p.close()
-    sys.exit(128 + signo)
 
 
 def wait_until(what, condition, deadline=60, step=None):
@@ -147,7 +126,16 @@ def pause(libc=ctypes.CDLL(None, use_errno=True)):
 '''
 
 
-OPEN = set()     # programs that are to be closed, from before anything of them is there
+def remove(path):
+    """A program's directory and what is beside it: its output and its message queue; or all that is in a directory of such."""
+    for x in glob.glob(glob.escape(path) + '*'):
+        if x.endswith('.queue'):
+            LIBC.msgctl(LIBC.msgget(int(x.split('.')[-2]), 0), 0, None)  # IPC_RMID
+        if os.path.isdir(x) and not os.path.islink(x):
+            shutil.rmtree(x, ignore_errors=True)
+        else:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(x)
 
 
 class Program:
@@ -156,9 +144,7 @@ class Program:
     def __init__(self, argv, boundaries=False, keep_running=False, user=None, more_env=None, cwd=None):
         self.cookie = secrets.token_hex(16)
         self.at = self.done = self.queue = -1
-        self.code = self.dir = self.out = self.p = None
-        self.owner = os.getpid()
-        OPEN.add(self)
+        self.code = self.out = self.p = None
         if os.path.sep not in argv[0]:
             argv = [f'{yard.BUILD}/tests/programs/{argv[0]}'] + argv[1:]
         self.name = os.path.basename(argv[0])
@@ -166,7 +152,7 @@ class Program:
         assert os.access(argv[0], os.X_OK), f'{argv[0]} is not there'
         if user is not None:
             argv = ['setpriv', f'--reuid={user}', f'--regid={user}', '--clear-groups'] + argv
-        self.dir = f'{tempfile.gettempdir()}/godwit-test-{self.cookie[:12]}'  # known before it is there: see OPEN
+        self.dir = f'{tempfile.gettempdir()}/{self.cookie[:12]}'
         os.mkdir(self.dir)
         os.chmod(self.dir, 0o777)
         with contextlib.ExitStack() as stack:
@@ -178,7 +164,9 @@ class Program:
             if boundaries:
                 self.at, w = os.pipe()
                 give(w, 100)
-                self.queue = LIBC.msgget(0, 0o1666) # IPC_PRIVATE, IPC_CREAT and for everybody
+                key = secrets.randbits(30) + 1
+                with open(f'{self.dir}.{key}.queue', 'wb'):  # who removes the directory finds the queue, too
+                    self.queue = LIBC.msgget(key, 0o3666)  # IPC_CREAT, IPC_EXCL and for everybody
                 assert self.queue >= 0, 'no message queue'
                 more_env = dict(more_env or {}, GODWIT_GO=str(self.queue))
             if keep_running:
@@ -221,26 +209,18 @@ class Program:
         return descendants([self.pid])
 
     def close(self):
-        """Also of one that has only begun to be made, and more than once."""
-        if self not in OPEN:
-            return
-        OPEN.discard(self)
+        """Also more than once."""
         self.stop()
-        if self.p and not self.ended():
+        if not self.ended():
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self.p.pid, signal.SIGKILL)
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self.p.wait(5)
         if self.at >= 0:
             os.close(self.at)
-        if self.queue >= 0:
-            LIBC.msgctl(self.queue, 0, None) # IPC_RMID
-        if self.out:
-            self.out.close()
-        if self.dir:
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(f'{self.dir}.out')
-            shutil.rmtree(self.dir, ignore_errors=True)
+            self.at = -1
+        self.out.close()
+        remove(self.dir)
 
 
 def unmoved(argv, **kw):
@@ -330,7 +310,7 @@ def all_programs():
 def _worker(names, take, work):
     """Takes names until none is left. Returns the complaints."""
     global MARK
-    MARK = f'GODWIT_TEST={secrets.token_hex(8)}'
+    MARK = f'{MARK}-{secrets.token_hex(8)}'
     bad = []
     y = start_yard()
     while True:
@@ -371,7 +351,7 @@ def in_parallel(names, work):
         pid = os.fork()
         if pid == 0:
             try:
-                _workers.clear()
+                LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
                 os.close(r)
                 os.write(w, json.dumps(_worker(names, take, work)).encode()[-60000:])
                 os._exit(0)
@@ -381,12 +361,10 @@ def in_parallel(names, work):
                 os._exit(1)
         os.close(w)
         results[pid] = r
-        _workers.append(pid)
     for pid, r in results.items():
         with open(r, 'rb') as f:
             told = f.read()
         _, status = os.waitpid(pid, 0)
-        _workers.remove(pid)
         bad += json.loads(told) if status == 0 else [f'a part of the test ended with {status:#x}']
     os.close(take)
     return bad
@@ -461,16 +439,8 @@ def each_case(y, cases):
     assert not bad, f'{bad} of {len(cases)} are wrong'
 
 
-def main(run):
+def _run(run):
     """Runs run(argv) and turns a failed assertion into one line and code 1."""
-    if os.geteuid() != 0:
-        print('SKIP: moving processes of others needs root')
-        sys.exit(77)
-    # A shell that starts us in the background has these ignored, and programs would inherit it.
-    signal.signal(signal.SIGQUIT, signal.SIG_DFL)
-    signal.signal(signal.SIGHUP, signal.SIG_DFL)
-    for signo in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(signo, _told_to_end)
     begun = time.monotonic()
     try:
         run(sys.argv)
@@ -478,3 +448,66 @@ def main(run):
         print(f'FAIL: {e}')
         sys.exit(1)
     print(f'ok, {time.monotonic() - begun:.1f} s')
+
+
+def _clear(top):
+    """Ends what is left below this process, or carries the mark, and removes what is left in the directory."""
+    def left():
+        with contextlib.suppress(ChildProcessError):
+            while os.waitpid(-1, os.WNOHANG)[0]:
+                pass
+        parts = parts_of_test()
+        for pid in descendants([os.getpid()])[1:]:
+            with contextlib.suppress(OSError), open(f'/proc/{pid}/comm') as f:
+                parts[pid] = f.read().strip()
+        return parts
+
+    def none_left():
+        parts = left()
+        for pid in parts:
+            # A yard ends when nobody holds its input any more, and clears up.
+            if parts[pid] != 'yard' or time.monotonic() > patience:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+        return not parts
+    patience = time.monotonic() + 10
+    wait_until('all of the test has ended', none_left, 20)
+    remove(f'{top}/')
+
+
+def main(run):
+    """Runs run(argv) in a process of its own and ends as that does; see the top of this file."""
+    if os.geteuid() != 0:
+        print('SKIP: moving processes of others needs root')
+        sys.exit(77)
+    # A shell that starts us in the background has these ignored, and programs would inherit it.
+    ours = {signal.SIGTERM, signal.SIGINT}
+    for signo in ours | {signal.SIGQUIT, signal.SIGHUP}:
+        signal.signal(signo, signal.SIG_DFL)
+    assert LIBC.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, ours | {signal.SIGCHLD})
+    tempfile.tempdir = top = tempfile.mkdtemp(prefix='g-')
+    os.chmod(top, 0o755)
+    sys.stdout.flush()
+    test = os.fork()
+    if test == 0:
+        LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+        os.setpgid(0, 0)  # ^C is for us, and we end it
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        _run(run)
+        sys.exit(0)
+    code = told = None
+    while code is None and told is None:
+        signo = signal.sigwait(ours | {signal.SIGCHLD})
+        told = signo if signo in ours else None
+        with contextlib.suppress(ChildProcessError):
+            while code is None:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+                if pid == 0:
+                    break
+                code = os.waitstatus_to_exitcode(status) if pid == test else None
+    try:
+        _clear(top)
+    finally:
+        shutil.rmtree(top, ignore_errors=True)
+    sys.exit(128 + told if told else code if code >= 0 else 128 - code)
