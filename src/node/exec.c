@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Remote execution, as far as the daemons have a part in it: where a command is to go, and a link between the broker of
- * its user here and an executor of the same user there.
- * Promise: every request is answered in time; an executor whose link does not come is ended; no command, argument or
- * byte of a stream passes through here. Must not: believe anybody but the kernel about who asks.
+ * Remote execution, seen from where a command is to run: an executor for its user, and the link to the broker of the
+ * same user on another node. Where it is asked for: methods_exec.c.
+ * Promise: an executor whose link does not come is ended; no command, argument or byte of a stream passes through here.
+ * Must not: believe anybody but the other daemon about who asks.
  *
- *   here:  ExecOpen -> PEER_EXEC_OPEN -> (there) -> PEER_EXEC_READY -> the reply with address, link id and one-time key
- *   there: LAUNCH    the launcher starts an executor; waits for its EXECUTOR_HELLO, by which it is that user
- *          LINK      EXECUTOR_KEY and PEER_EXEC_READY are sent; waits for the broker's connection
- *          RUN       the connection was passed on; the executor lives as long as its link
+ *   LAUNCH  PEER_EXEC_OPEN has come: the launcher starts an executor; waits for its EXECUTOR_HELLO, by which it is that
+ *           user
+ *   LINK    EXECUTOR_KEY and PEER_EXEC_READY are sent; waits for the broker's connection
+ *   RUN     the connection was passed on; the executor lives as long as its link
  *
  * An executor whose connection to the daemon ends takes no more commands: so a node that is blocked or leaves closes
  * them, and one that was restarted begins anew.
@@ -29,7 +29,6 @@
 #include "methods.h"
 #include "node.h"
 
-#define ASK_NS (8 * NSEC_PER_SEC)
 #define LAUNCH_STEP_NS (6 * NSEC_PER_SEC)
 #define LINK_NS (10 * NSEC_PER_SEC)
 #define HELLO_NS (3 * NSEC_PER_SEC)
@@ -37,201 +36,8 @@
 #define SESSIONS_PER_USER 32
 #define STRANGERS_MAX 64
 #define MESSAGE_MAX 4096
-#define FROM_MAX 64 /* nodes in a list to choose from */
-#define BEGUN_BYTES (16 << 20) /* a program that has only begun */
 
-/* ---- here: who asks ---------------------------------------------------------------------------------------------- */
-
-struct exec_ask {
-	struct exec_ask *next;
-	struct node *node;
-	struct request *req;
-	struct loop_watch *deadline;
-	uint64_t id;
-	char peer[NODE_NAME_MAX + 1];
-};
-
-static struct request *ask_take(struct exec_ask *a)
-{
-	struct request *req = a->req;
-	struct exec_ask **p;
-
-	for (p = &a->node->exec.asks; *p != a; p = &(*p)->next)
-		;
-	*p = a->next;
-	loop_remove(a->deadline);
-	free(a);
-	req->gone = NULL;
-	return req;
-}
-
-static void ask_gone(struct request *req, void *arg)
-{
-	req_reply(ask_take(arg), NULL);
-}
-
-static void ask_late(void *arg)
-{
-	struct exec_ask *a = arg;
-	char peer[NODE_NAME_MAX + 1];
-
-	a->deadline = NULL;
-	memcpy(peer, a->peer, sizeof(peer));
-	req_refuse(ask_take(a), REASON_TIMEOUT, "%s has not started an executor in time", peer);
-}
-
-static void hex(char *out, const uint8_t *p, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		(void)snprintf(out + 2 * i, 3, "%02x", p[i]);
-}
-
-void exec_ready(struct node *n, struct peer *p, const struct wire_peer_exec_ready *w)
-{
-	char sentence[ERR_TEXT_MAX], id[20], key[2 * LINK_PSK_MAX + 1];
-	struct exec_ask *a;
-
-	for (a = n->exec.asks; a && (a->id != w->id || strcmp(a->peer, p->name) != 0); a = a->next)
-		;
-	if (!a)
-		return;
-	wire_str_copy(sentence, sizeof(sentence), w->sentence);
-	if (w->error) {
-		bool named = strstr(sentence, p->name);
-
-		req_refuse(ask_take(a), reason_exists(w->reason) ? w->reason : REASON_INTERNAL, "%s%s%s",
-			   named ? "" : p->name, named ? "" : ": ", sentence);
-		return;
-	}
-	(void)snprintf(id, sizeof(id), "%016" PRIx64, w->link_id);
-	hex(key, w->psk.data, w->psk.len);
-	req_reply(ask_take(a), json_pack("{s:s, s:b, s:o, s:i, s:s, s:s}", "node", p->name, "self", 0, "address",
-					 json_text(p->address), "port", p->port, "link", id, "key", key));
-	explicit_bzero(key, sizeof(key));
-}
-
-static struct peer *find_peer(struct node *n, const char *name)
-{
-	struct policy_node_view v;
-
-	return policy_node_find(n->policy, name, &v) ? peer_get(n, name, v.node->address, v.node->port)
-						     : peer_find(n, name);
-}
-
-void method_exec_open(struct request *req)
-{
-	struct node *n = req->data;
-	struct wire_peer_exec_open w = {.id = random_id(), .uid = req->uid};
-	const struct passwd *pw;
-	const char *name = NULL;
-	struct err e = {0};
-	struct exec_ask *a;
-	struct peer *p;
-
-	if (req_string(req, "node", true, NODE_NAME_MAX, &name) < 0)
-		return;
-	if (!strcmp(name, n->name)) {
-		req_reply(req, json_pack("{s:s, s:b}", "node", n->name, "self", 1));
-		return;
-	}
-	p = find_peer(n, name);
-	if (!p) {
-		req_refuse(req, n->keys ? REASON_NO_SUCH_NODE : REASON_NO_CLUSTER, "no node named %s is known", name);
-		return;
-	}
-	pw = getpwuid(req->uid);
-	if (!pw || strlen(pw->pw_name) > 64) {
-		req_refuse(req, REASON_USER, "user id %u has no name on this node", req->uid);
-		return;
-	}
-	w.user = wire_str(pw->pw_name);
-	a = calloc(1, sizeof(*a));
-	if (!a || peer_send(p, NODE_FRAME(n, peer_exec_open, &w), &e) < 0) {
-		free(a);
-		if (!e.code)
-			(void)err_set(&e, -ENOMEM, "out of memory");
-		req_refuse_err(req, &e);
-		return;
-	}
-	*a = (struct exec_ask){.next = n->exec.asks, .node = n, .req = req, .id = w.id};
-	(void)snprintf(a->peer, sizeof(a->peer), "%s", p->name);
-	a->deadline = loop_add_timer(n->loop, clock_mono_ns() + ASK_NS, ask_late, a);
-	n->exec.asks = a;
-	req->gone = ask_gone;
-	req->gone_arg = a;
-}
-
-/* The least loaded of some nodes; "" when none of them is up and takes guests. What goes there now will show in its
- * load only later, so this node counts what it has sent in the last second. */
-static void place_among(struct node *n, const json_t *names, char ret[static NODE_NAME_MAX + 1])
-{
-	uint64_t now = clock_mono_ns(), least = UINT64_MAX, cost, power;
-	struct policy_node_view v;
-	struct exec_sent *sent;
-	const char *name;
-	size_t i;
-
-	ret[0] = '\0';
-	for (i = 0; i < json_array_size(names); i++) {
-		name = json_string_value(json_array_get(names, i));
-		if (!policy_node_find(n->policy, name, &v) || v.left || v.health == POLICY_DEAD)
-			continue;
-		if (v.health == POLICY_SELF ? n->leaving : v.node->state & (POLICY_BLOCK | POLICY_LEAVING))
-			continue;
-		sent = &n->exec.sent[i];
-		if (strcmp(sent->name, name) != 0 || now > sent->since_ns + NSEC_PER_SEC)
-			*sent = (struct exec_sent){.since_ns = now};
-		(void)snprintf(sent->name, sizeof(sent->name), "%s", name);
-		power = (uint64_t)v.node->cpus_milli * v.node->speed / 1000 + 1;
-		cost = ((uint64_t)v.expected_milli + 1000 + sent->count * 1000) * 1000000 / power;
-		if (cost < least) {
-			least = cost;
-			(void)snprintf(ret, NODE_NAME_MAX + 1, "%s", name);
-		}
-	}
-	for (i = 0; *ret && i < FROM_MAX; i++)
-		n->exec.sent[i].count += !strcmp(n->exec.sent[i].name, ret);
-}
-
-void method_place(struct request *req)
-{
-	struct node *n = req->data;
-	struct policy_event ev = {.type = POLICY_EV_PLACE, .now_ns = clock_mono_ns()};
-	const json_t *names = json_object_get(req->params, "nodes");
-	char to[NODE_NAME_MAX + 1] = "";
-	struct policy_verdict v = {0};
-	struct policy_node_view view;
-	const char *name;
-	size_t i;
-
-	if (json_is_array(names) && json_array_size(names)) {
-		for (i = 0; i < json_array_size(names); i++) {
-			name = json_string_value(json_array_get(names, i));
-			if (!name || !config_name_ok(name) || i == FROM_MAX) {
-				req_invalid(req, "nodes");
-				return;
-			}
-			if (!policy_node_find(n->policy, name, &view)) {
-				req_refuse(req, REASON_NO_SUCH_NODE, "no node named %s is known", name);
-				return;
-			}
-		}
-		place_among(n, names, to);
-	} else if (names && !json_is_null(names)) {
-		req_invalid(req, "nodes");
-		return;
-	} else {
-		ev.place.bytes = BEGUN_BYTES;
-		(void)policy_event(n, &ev, &v);
-		(void)snprintf(to, sizeof(to), "%s", v.to);
-	}
-	if (*to)
-		req_reply(req, json_pack("{s:s, s:b}", "node", to, "self", !strcmp(to, n->name)));
-	else
-		req_refuse(req, REASON_NO_BETTER, "no node can take a command now");
-}
-
-/* ---- there: the executor ----------------------------------------------------------------------------------------- */
+/* ---- the executor ---------------------------------------------------------------------------------------------- */
 
 enum session_state { SESSION_LAUNCH, SESSION_LINK, SESSION_RUN };
 
@@ -536,17 +342,6 @@ int exec_open_socket(struct node *n, struct err *e)
 	return n->exec.watch ? 0 : err_set(e, -ENOMEM, "out of memory");
 }
 
-void exec_peer_lost(struct node *n, const struct peer *p, const struct err *e)
-{
-	struct exec_ask *a, *next;
-
-	for (a = n->exec.asks; a; a = next) {
-		next = a->next;
-		if (!strcmp(a->peer, p->name))
-			req_refuse(ask_take(a), REASON_NODE_UNREACHABLE, "%s", e->text);
-	}
-}
-
 void exec_close(struct node *n)
 {
 	while (n->exec.sessions)
@@ -555,8 +350,6 @@ void exec_close(struct node *n)
 
 void exec_free(struct node *n)
 {
-	while (n->exec.asks)
-		req_refuse(ask_take(n->exec.asks), REASON_NO_DAEMON, "the daemon ends");
 	exec_close(n);
 	while (n->exec.strangers)
 		(void)close(stranger_free(n->exec.strangers));

@@ -252,7 +252,7 @@ static void wish_resolve(struct node *n, struct tracked *t, char to[static NODE_
 	(void)snprintf(to, NODE_NAME_MAX + 1, "%s", t->wish);
 	if (strcmp(to, "best") != 0)
 		return;
-	ev.place.bytes = 16 << 20; /* a program that has only begun */
+	ev.place.bytes = NODE_BEGUN_BYTES;
 	to[0] = '\0';
 	if (policy_event(n, &ev, &v) == 0 && strcmp(v.to, n->name) != 0)
 		(void)snprintf(to, NODE_NAME_MAX + 1, "%s", v.to);

@@ -51,7 +51,7 @@ void node_exit(struct node *n)
 
 	moves_free(n);
 	offers_free(n);
-	nodeset_free(n);
+	asks_free(n);
 	exec_free(n);
 	tokens_free(n);
 	peers_close(n);
@@ -256,7 +256,7 @@ static void stop(struct node *n)
 	join_free(n);
 	moves_free(n);
 	offers_free(n);
-	nodeset_free(n);
+	asks_free(n);
 	exec_free(n);
 	peers_close(n);
 	launcher_close(n);

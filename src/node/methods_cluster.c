@@ -324,16 +324,6 @@ static const struct {
 } node_actions[] = {{"stay", POLICY_ADMIN_STAY},       {"nostay", POLICY_ADMIN_NOSTAY}, {"block", POLICY_ADMIN_BLOCK},
 		    {"unblock", POLICY_ADMIN_UNBLOCK}, {"expel", POLICY_ADMIN_EXPEL},   {"reload", 0}};
 
-/* An administrator of this node waits for what another node says. */
-struct node_ask {
-	struct node_ask *next;
-	struct node *node;
-	struct request *req;
-	struct loop_watch *deadline;
-	uint64_t id;
-	char peer[NODE_NAME_MAX + 1];
-};
-
 /* NULL: no such word. One without an operation, "reload", is 0. */
 static const enum policy_admin_op *node_action(const char *word)
 {
@@ -370,68 +360,18 @@ static json_t *node_set_json(bool stay, bool blocked, unsigned expelling)
 	return json_pack("{s:b, s:b, s:i}", "stay", stay, "blocked", blocked, "expelling", (int)expelling);
 }
 
-/* Takes it off the list and gives its request, which is still to be answered. */
-static struct request *ask_take(struct node_ask *a)
-{
-	struct request *req = a->req;
-	struct node_ask **p;
-
-	for (p = &a->node->asks; *p != a; p = &(*p)->next)
-		;
-	*p = a->next;
-	loop_remove(a->deadline);
-	free(a);
-	req->gone = NULL;
-	return req;
-}
-
-static void ask_gone(struct request *req, void *arg)
-{
-	req_reply(ask_take(arg), NULL);
-}
-
-static void ask_late(void *arg)
-{
-	struct node_ask *a = arg;
-	char peer[NODE_NAME_MAX + 1];
-
-	a->deadline = NULL;
-	memcpy(peer, a->peer, sizeof(peer));
-	req_refuse(ask_take(a), REASON_TIMEOUT, "%s has not answered in time; whether it was done is not known", peer);
-}
-
-void nodeset_free(struct node *n)
-{
-	while (n->asks)
-		req_refuse(ask_take(n->asks), REASON_NO_DAEMON, "the daemon ends");
-}
-
-void nodeset_peer_lost(struct node *n, const struct peer *p, const struct err *e)
-{
-	struct node_ask *a, *next;
-
-	for (a = n->asks; a; a = next) {
-		next = a->next;
-		if (!strcmp(a->peer, p->name))
-			req_refuse(ask_take(a), REASON_NODE_UNREACHABLE, "%s cannot be asked: %s", p->name, e->text);
-	}
-}
-
 void nodeset_result(struct node *n, struct peer *p, const struct wire_peer_node_set_result *w)
 {
+	struct request *req = asks_answered(n, p, w->id);
 	char sentence[ERR_TEXT_MAX];
-	struct node_ask *a;
 
-	for (a = n->asks; a && (a->id != w->id || strcmp(a->peer, p->name) != 0); a = a->next)
-		;
-	if (!a)
+	if (!req)
 		return;
 	wire_str_copy(sentence, sizeof(sentence), w->sentence);
 	if (w->error)
-		req_refuse(ask_take(a), reason_exists(w->reason) ? w->reason : REASON_INTERNAL, "%s: %s", p->name,
-			   sentence);
+		req_refuse(req, reason_exists(w->reason) ? w->reason : REASON_INTERNAL, "%s: %s", p->name, sentence);
 	else
-		req_reply(ask_take(a), node_set_json(w->stay, w->blocked, w->expelling));
+		req_reply(req, node_set_json(w->stay, w->blocked, w->expelling));
 }
 
 /* Nodes of a cluster trust each other; that it was an administrator who asked, the other daemon has seen to. */
@@ -462,28 +402,11 @@ static void node_set_there(struct request *req, const char *node, const char *ac
 {
 	struct node *n = req->data;
 	struct wire_peer_node_set w = {.id = random_id(), .action = wire_str(action)};
-	struct policy_node_view v;
-	struct peer *p = policy_node_find(n->policy, node, &v) ? peer_get(n, node, v.node->address, v.node->port)
-							       : peer_find(n, node);
-	struct node_ask *a;
-	struct err e = {0};
+	struct peer *p = asks_peer(req, node);
 
-	if (!p) {
-		req_refuse(req, n->keys ? REASON_NO_SUCH_NODE : REASON_NO_CLUSTER, "no node named %s is known", node);
-		return;
-	}
-	a = calloc(1, sizeof(*a));
-	if (!a || peer_send(p, NODE_FRAME(n, peer_node_set, &w), &e) < 0) {
-		free(a);
-		req_refuse_err(req, &e);
-		return;
-	}
-	*a = (struct node_ask){.next = n->asks, .node = n, .req = req, .id = w.id};
-	memcpy(a->peer, p->name, sizeof(a->peer));
-	n->asks = a;
-	a->deadline = loop_add_timer(n->loop, clock_mono_ns() + SET_NS, ask_late, a);
-	req->gone = ask_gone;
-	req->gone_arg = a;
+	if (p)
+		asks_send(req, p, NODE_FRAME(n, peer_node_set, &w), w.id, SET_NS,
+			  "has not answered in time; whether it was done is not known");
 }
 
 void method_node_set(struct request *req)

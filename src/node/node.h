@@ -6,9 +6,10 @@
  *
  * The parts: state.c (what survives), families.c (processes of this home), helpers.c (shepherds and agents),
  * launcher.c, conns.c (connections), peers.c (daemons of other nodes), join.c (tokens), moves.c (a move, seen from
- * home), offers.c (a move, seen from the host), requests.c (a host wants a guest away), exec.c (remote execution),
- * policy.c (events in, actions out), owner.c (whom the node takes as guests), doctor.c, methods_*.c (control
- * interface), main.c, config.c and settings.c (the configuration file).
+ * home), offers.c (a move, seen from the host), requests.c (a host wants a guest away), exec.c (remote execution, seen
+ * from where it runs), asks.c (clients that wait for another daemon), policy.c (events in, actions out), owner.c (whom
+ * the node takes as guests), doctor.c, methods_*.c (control interface), main.c, config.c and settings.c (the
+ * configuration file).
  */
 #ifndef GODWIT_NODE_NODE_H
 #define GODWIT_NODE_NODE_H
@@ -32,6 +33,7 @@
 
 #define NODE_NAME_MAX 64 /* bytes without the NUL, as on the wire */
 #define NODE_PORT 7117
+#define NODE_BEGUN_BYTES (16U << 20) /* what a program is placed by that has only begun */
 
 struct tracked;
 struct helper;
@@ -42,7 +44,7 @@ struct launch;
 struct join;
 struct token;
 struct conn;
-struct node_ask;
+struct peer_ask;
 
 /* ---- config.c ------------------------------------------------------------------------------------------- */
 
@@ -81,6 +83,8 @@ struct room {
 	bool v2;
 	int usage_fd; /* -1 without a group */
 	uint64_t used, bound; /* bytes, of all guests together; see room.c */
+	uint64_t rate, rate_left,
+	    rate_ns; /* bytes per second that others take; what was left to them and us, and when */
 	struct loop_watch *look;
 };
 
@@ -93,7 +97,6 @@ struct exec_sent { /* commands that this node has sent lately, while nobody's lo
 };
 
 struct exec_state {
-	struct exec_ask *asks; /* clients here that wait for an executor elsewhere */
 	struct exec_session *sessions; /* executors here */
 	struct exec_stranger *strangers;
 	unsigned n_sessions, n_strangers;
@@ -147,7 +150,7 @@ struct node {
 	struct offer *offers;
 	struct request *leaver; /* waits for Leave */
 	uint64_t leave_until_ns, farewell_until_ns; /* farewell: 0 until the others have been told */
-	struct node_ask *asks; /* NodeSet for another node */
+	struct peer_ask *asks; /* clients that wait for what another node says; asks.c */
 	struct exec_state exec;
 	uint32_t speed; /* POLICY_SPEED_STANDARD: the standard machine; as measured, see speed.c */
 	char cpu_model[96]; /* for which that holds */
@@ -451,6 +454,17 @@ void policy_process_id(const struct node *n, const struct tracked *t, struct pol
 /* Sentence of a reason, with its figures when it has some. */
 void policy_why_text(unsigned why, int64_t value, int64_t threshold, char *buf, size_t cap);
 
+/* ---- asks.c: what a client of this node wants to know of another daemon ------------------------------------ */
+
+struct peer *asks_peer(struct request *req, const char *name); /* NULL: no such node; req was answered */
+/* Sends the frame (NULL: -EMSGSIZE); req is answered later by who calls asks_answered() with the same id, or within ns
+ * with "PEER late"; late is a constant. */
+void asks_send(struct request *req, struct peer *p, const struct buf *frame, uint64_t id, uint64_t ns,
+	       const char *late);
+struct request *asks_answered(struct node *n, const struct peer *p, uint64_t id); /* NULL: nobody waits any more */
+void asks_peer_lost(struct node *n, const struct peer *p, const struct err *e);
+void asks_free(struct node *n);
+
 /* ---- exec.c ---------------------------------------------------------------------------------------------- */
 
 int exec_open_socket(struct node *n, struct err *e) _must_check_; /* exec.sock, while it may be made */
@@ -458,7 +472,6 @@ void exec_open(struct node *n, struct peer *p, const struct wire_peer_exec_open 
 void exec_ready(struct node *n, struct peer *p, const struct wire_peer_exec_ready *m); /* here */
 /* Is it an executor's link? Then fd is taken over. */
 bool exec_link(struct node *n, int fd, uint64_t link_id);
-void exec_peer_lost(struct node *n, const struct peer *p, const struct err *e);
 void exec_close(struct node *n); /* the executors here take no more commands; those that run go on */
 void exec_free(struct node *n);
 
@@ -467,11 +480,9 @@ void exec_free(struct node *n);
 void doctor_start(struct request *req);
 extern const struct control_method node_methods[];
 void leave_check(struct node *n); /* goes on with Leave when nothing is away or here any more */
-/* NodeSet between daemons: an order of another node, its answer, and the loss of the node that was asked. */
+/* NodeSet between daemons: an order of another node, and its answer. */
 void nodeset_order(struct node *n, struct peer *p, const struct wire_peer_node_set *w);
 void nodeset_result(struct node *n, struct peer *p, const struct wire_peer_node_set_result *w);
-void nodeset_peer_lost(struct node *n, const struct peer *p, const struct err *e);
-void nodeset_free(struct node *n);
 
 /* How fast one CPU of this machine is; takes less than 0.1 s. Also says of which model it is ("" when not known). */
 uint32_t speed_measure(void);

@@ -69,8 +69,7 @@ void peer_failed(struct peer *p, enum peer_trouble trouble, const struct err *e)
 		(void)err_prefix(&told, "%s cannot be reached", p->name);
 	moves_peer_lost(n, p, &told);
 	offers_peer_lost(n, p);
-	nodeset_peer_lost(n, p, &told);
-	exec_peer_lost(n, p, &told);
+	asks_peer_lost(n, p, &told);
 	(void)policy_event(n, &ev, NULL);
 }
 

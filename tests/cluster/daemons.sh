@@ -64,3 +64,23 @@ replay_all()
 		"$bin/godwit" sim --replay "$recording" || die "another decision than recorded"
 	done
 }
+
+# play_helpers: the programs of the daemons in $tmp/bin, with helpers that only play
+play_helpers()
+{
+	mkdir "$tmp/bin"
+	cp "$bin/godwitd" "$bin/godwit-launcher" "$tmp/bin/"
+	cp "$here/fake-helper.py" "$tmp/bin/godwit-shepherd"
+	cp "$here/fake-helper.py" "$tmp/bin/godwit-agent"
+	chmod +x "$tmp"/bin/*
+}
+
+# start_playing NODE NUMBER: a launcher and a daemon of that name, with those
+start_playing()
+{
+	mkdir -p "$tmp/$1"
+	"$tmp/bin/godwit-launcher" --run "$tmp/$1/run" --user "$(id -un)" 2>>"$tmp/$1/log" &
+	pids="$pids $!"
+	start_daemon "$tmp/bin" "$1" "$2" "$1"
+	call "$1" Status '{}' --until 'r["launcher"]'
+}

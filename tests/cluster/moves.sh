@@ -9,22 +9,10 @@ test_name=moves
 . "$(dirname "$0")/daemons.sh"
 faults() { echo "$*" >"$tmp/bin/faults"; }
 
-mkdir "$tmp/bin"
-cp "$bin/godwitd" "$bin/godwit-launcher" "$tmp/bin/"
-cp "$here/fake-helper.py" "$tmp/bin/godwit-shepherd"
-cp "$here/fake-helper.py" "$tmp/bin/godwit-agent"
-chmod +x "$tmp"/bin/*
-start()
-{
-	mkdir -p "$tmp/$1"
-	"$tmp/bin/godwit-launcher" --run "$tmp/$1/run" --user "$(id -un)" 2>>"$tmp/$1/log" &
-	pids="$pids $!"
-	start_daemon "$tmp/bin" "$1" "$2" "$1"
-	call "$1" Status '{}' --until 'r["launcher"]'
-}
-start a 1
-start b 2
-start c 3
+play_helpers
+start_playing a 1
+start_playing b 2
+start_playing c 3
 call a Init
 for n in b c; do call $n Join "{\"token\":\"$(call a Token '{}' --print token)\"}"; done
 for n in a b c; do call $n Nodes '{}' --until 'len(r["nodes"]) == 3 and all(x["state"] == "up" for x in r["nodes"])'; done

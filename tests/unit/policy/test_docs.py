@@ -7,6 +7,9 @@ import pathlib
 import re
 import sys
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+import doc_tables
+
 root = pathlib.Path(sys.argv[1])
 params = re.findall(r'^POLICY_PARAM\((\w+), (\d+), (\d+), (\d+), "([^"]*)", "([^"]*)"\)',
                     (root / 'src/policy/policy_params.def').read_text(), re.M)
@@ -23,19 +26,4 @@ tables = {
 if len(params) < 20 or len(whys) < 20:
     sys.exit('the tables could not be read')
 bad = [f'{n}: no row {r} in src/wire/reasons.def' for n, r, u, s in whys if r not in reasons]
-
-page = root / 'docs/policy.md'
-text = page.read_text()
-for name, rows in tables.items():
-    marks = f'<!-- {name}: begin -->\n', f'<!-- {name}: end -->'
-    start, end = text.index(marks[0]) + len(marks[0]), text.index(marks[1])
-    want = '\n'.join(rows) + '\n'
-    if text[start:end] != want:
-        bad.append(f'docs/policy.md: the table of {name} is not that of the source (mend with --write)')
-        text = text[:start] + want + text[end:]
-if '--write' in sys.argv:
-    page.write_text(text)
-    sys.exit(0)
-for line in bad:
-    print(line)
-sys.exit(1 if bad else 0)
+doc_tables.settle(root / 'docs/policy.md', tables, bad)

@@ -5,6 +5,9 @@ import pathlib
 import re
 import sys
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+import doc_tables
+
 root = pathlib.Path(sys.argv[1])
 keys = re.findall(r'^SIM_KEY\((\w+), (\w+), (\w+), "([^"]*)", ([\w.]+), ([\w.]+), "([^"]*)", "([^"]*)"\)',
                   (root / 'src/sim/keys.def').read_text(), re.M)
@@ -18,19 +21,4 @@ tables = {
     'strategies': ['| strategy | what it does |', '|---|---|'] + [f'| `{n}` | {h} |' for n, h in strategies],
     'results': ['| result | unit | meaning |', '|---|---|---|'] + [f'| `{n}` | {u} | {h} |' for n, u, h in metrics],
 }
-page = root / 'docs/simulator.md'
-text = page.read_text()
-bad = []
-for name, rows in tables.items():
-    marks = f'<!-- {name}: begin -->\n', f'<!-- {name}: end -->'
-    start, end = text.index(marks[0]) + len(marks[0]), text.index(marks[1])
-    want = '\n'.join(rows) + '\n'
-    if text[start:end] != want:
-        bad.append(f'docs/simulator.md: the table of {name} is not that of the source (mend with --write)')
-        text = text[:start] + want + text[end:]
-if '--write' in sys.argv:
-    page.write_text(text)
-    sys.exit(0)
-for line in bad:
-    print(line)
-sys.exit(1 if bad else 0)
+doc_tables.settle(root / 'docs/simulator.md', tables)
