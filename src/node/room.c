@@ -11,7 +11,8 @@
  *   below 2   the biggest guest is sent home at once       (the mark; at least 12 MiB, for that takes memory too)
  *   below 1   guests get no more; the kernel ends one      (the bound, the limit of the control group; at least 4 MiB)
  *
- * The bound is set anew with each sample. Free memory is looked at as often as needed, so that nobody who writes new
+ * While the host's own processes grow, the mark is higher by what they take until the biggest guest has left. The bound
+ * is set anew with each sample. Free memory is looked at as often as needed, so that nobody who writes new
  * pages as fast as a CPU can gets from where it is to the mark unseen.
  */
 #include <errno.h>
@@ -31,6 +32,9 @@
 #define AGENT (8ULL << 20) /* what a guest needs beside its own memory */
 #define FASTEST (1ULL << 30) /* bytes that a process can fill in a second, about */
 #define LOOK_MIN_NS (10 * NSEC_PER_MSEC)
+#define RATE_NS (100 * NSEC_PER_MSEC) /* over so long it is measured how fast others take memory */
+#define LEAVE_NS (200 * NSEC_PER_MSEC) /* for leaving: until the image is on its way, and after it */
+#define LEAVE_RATE (128ULL << 20) /* bytes of it per second, on a link of 1 Gb/s and more */
 #define AGAIN_NS (10 * NSEC_PER_SEC) /* a guest that has not gone by then is asked once more */
 
 static const char *group_file(const struct room *r, const char *v1, const char *v2, char *buf, size_t cap)
@@ -126,6 +130,44 @@ static uint64_t part_of(const struct node *n, unsigned percent, uint64_t least)
 	return part > least ? part : least;
 }
 
+/* How fast the host's own processes take memory away, in bytes per second. A guest that grows is stopped when it is
+ * told to go, and counts for nothing here. */
+static void measure_rate(struct node *n)
+{
+	struct room *r = &n->room;
+	uint64_t now = clock_mono_ns(), left;
+	const struct helper *h;
+
+	/* Without a group, what comes in for a guest would look as if others took it. */
+	for (h = r->usage_fd < 0 ? n->helpers : NULL; h; h = h->next)
+		if (h->kind == HELPER_AGENT && !h->arrived_ns)
+			r->rate = r->rate_ns = 0;
+	if (r->rate_ns && now - r->rate_ns < RATE_NS)
+		return;
+	left = n->sampler.mem_free + read_used(n);
+	r->rate = r->rate_ns && left < r->rate_left
+		      ? (r->rate_left - left) * 1000 / ((now - r->rate_ns) / NSEC_PER_MSEC + 1)
+		      : 0;
+	r->rate_ns = now;
+	r->rate_left = left;
+}
+
+/* Below so many free bytes guests go home: see the top. */
+static uint64_t room_mark(const struct node *n)
+{
+	uint64_t mark = part_of(n, MARK_PERCENT, MARK_LEAST), most = 0, ms, half = n->sampler.mem_total / 2;
+	const struct helper *h;
+
+	if (!n->room.rate)
+		return mark;
+	for (h = n->helpers; h; h = h->next)
+		if (h->greeted && h->kind == HELPER_AGENT && h->arrived_ns && h->rss > most)
+			most = h->rss;
+	ms = LEAVE_NS / NSEC_PER_MSEC + most * 1000 / LEAVE_RATE;
+	mark += n->room.rate / 1000 * ms;
+	return mark < half ? mark : half;
+}
+
 bool room_relieves(const struct helper *h)
 {
 	return h->relieve_ns && clock_mono_ns() - h->relieve_ns < AGAIN_NS;
@@ -163,10 +205,12 @@ static void relieve(struct node *n, uint64_t missing)
 static void look(void *arg)
 {
 	struct node *n = arg;
-	uint64_t mark = part_of(n, MARK_PERCENT, MARK_LEAST), mem_free, wait;
+	uint64_t mark, mem_free, wait;
 
 	n->room.look = NULL;
 	sampler_memory(&n->sampler);
+	measure_rate(n);
+	mark = room_mark(n);
 	mem_free = n->sampler.mem_free;
 	if (mem_free < mark)
 		relieve(n, mark - mem_free);
