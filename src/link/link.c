@@ -69,8 +69,12 @@ static int ssl_result(struct link *l, int r, const char *what, struct err *e)
 		l->want_out = false;
 		return -EAGAIN;
 	case SSL_ERROR_WANT_WRITE:
-		l->want_out = true;
-		return -EAGAIN;
+		if (!l->socket.cut) {
+			l->want_out = true;
+			return -EAGAIN;
+		}
+		err_set(&l->error, -ECONNRESET, "%s: the other end takes nothing any more", what);
+		break;
 	case SSL_ERROR_ZERO_RETURN:
 		err_set(&l->error, -EPIPE, "%s: the other end closed the connection", what);
 		break;
@@ -308,6 +312,15 @@ int link_handshake_wait(struct link *l, uint64_t deadline_ns, struct err *e)
 
 /* ---- sending --------------------------------------------------------------------------------------------- */
 
+/* The other end has gone. What it sent before may decide everything (a whole image is a process), so that whoever reads
+ * finds the end, behind that; this is no worse than what was sent and never read. */
+static int discard_out(struct link *l)
+{
+	l->want_out = false;
+	buf_clear(&l->out);
+	return 0;
+}
+
 static int not_ready(struct link *l, struct err *e)
 {
 	return l->failed ? fail(l, e) : err_set(e, -ENOTCONN, "the link has not finished its handshake");
@@ -321,6 +334,9 @@ int link_flush(struct link *l, struct err *e)
 		size_t n;
 		int r;
 
+		if (l->socket.cut)
+			return discard_out(l);
+
 		/* Never in the middle of a record: OpenSSL finishes that one first. */
 		if (!l->flush_blocked && l->records >= l->rekey) {
 			if (!SSL_key_update(l->ssl, SSL_KEY_UPDATE_NOT_REQUESTED))
@@ -330,6 +346,9 @@ int link_flush(struct link *l, struct err *e)
 		ERR_clear_error();
 		r = SSL_write_ex(l->ssl, buf_head(&l->out), l->out.len, &n);
 		if (r != 1) {
+			l->flush_blocked = true;
+			if (l->socket.cut)
+				continue;
 			r = ssl_result(l, r, "sending", e);
 			l->flush_blocked = r == -EAGAIN;
 			return r;

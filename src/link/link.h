@@ -71,7 +71,8 @@ uint32_t link_events(const struct link *l);
 
 /* Where wire_*_encode() appends frames. They are sent by link_flush(); more may be appended at any time. */
 struct buf *link_out(struct link *l);
-/* Sends what waits: 0 all is sent, -EAGAIN the rest waits for EPOLLOUT, or an error. */
+/* Sends what waits: 0 all is sent, -EAGAIN the rest waits for EPOLLOUT, or an error. To a peer that has gone everything
+ * is "sent": link_recv() gives what came from it, and then the error. */
 int link_flush(struct link *l, struct err *e) _must_check_;
 /* The same with waiting: 0, -ETIMEDOUT (the rest still waits), or an error. It does not read meanwhile: two ends that
  * send each other more than the sockets hold, and both wait here, stand still until the deadline. */

@@ -25,15 +25,26 @@ static void retry_write(BIO *b)
 	BIO_set_retry_write(b);
 }
 
+static int cut(BIO *b, struct socket_bio *s)
+{
+	s->cut = true;
+	retry_write(b);
+	return -1;
+}
+
 static int bio_write(BIO *b, const char *p, size_t n, size_t *ret)
 {
 	struct socket_bio *s = BIO_get_data(b);
 	ssize_t r;
 
 	BIO_clear_retry_flags(b);
+	if (s->cut)
+		return cut(b, s);
 	do {
 		r = send(s->fd, p, n, MSG_NOSIGNAL | MSG_DONTWAIT);
 	} while (r < 0 && errno == EINTR);
+	if (r < 0 && (errno == EPIPE || errno == ECONNRESET))
+		return cut(b, s);
 	if (r < 0)
 		return failed(b, s, retry_write);
 	*ret = (size_t)r;

@@ -4,6 +4,7 @@
 
 #include <fcntl.h>
 #include <unistd.h>
+#include <netinet/in.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
@@ -321,8 +322,59 @@ static void end_without_goodbye(void **state)
 	link_free(p.server);
 	p.server = NULL;
 	append_ping(p.client, 1);
-	assert_int_equal(link_flush(p.client, &p.client_err), -ECONNRESET); /* and not SIGPIPE */
+	assert_int_equal(link_flush(p.client, &p.client_err), 0); /* and no SIGPIPE */
+	assert_int_equal(link_recv(p.client, &h, &body, &p.client_err), -EPIPE);
+	assert_int_equal(link_flush(p.client, &p.client_err), -EPIPE);
 	pair_close(&p);
+}
+
+/* A peer that has gone with bytes of ours unread resets the connection; what it sent before is read nevertheless. */
+static void reset_behind_messages(int fds[2])
+{
+	struct wire_header h;
+	const uint8_t *body;
+	struct pair p = {0};
+
+	assert_int_equal(link_new_psk(&p.client, fds[0], false, "a move", test_psk, LINK_PSK_SIZE, NULL), 0);
+	assert_int_equal(link_new_psk(&p.server, fds[1], true, "a move", test_psk, LINK_PSK_SIZE, NULL), 0);
+	pair_handshake(&p);
+	assert_int_equal(p.client_result | p.server_result, 0);
+	link_set_accept(p.server, WIRE_FROM_SHEPHERD);
+	append_ping(p.server, 9);
+	assert_int_equal(link_flush(p.server, NULL), 0);
+	for (uint64_t i = 0; i < 1000; i++)
+		append_ping(p.client, i);
+	assert_int_equal(link_flush(p.client, NULL), 0);
+	assert_int_equal(close(link_fd(p.client)), 0);
+	for (int i = 0; i < 3; i++) {
+		append_ping(p.server, 10);
+		assert_int_equal(link_flush_wait(p.server, clock_mono_ns() + TEST_NS, NULL), 0);
+	}
+	assert_int_equal(link_out(p.server)->len, 0);
+	for (uint64_t i = 0; i < 1000; i++)
+		expect_ping(p.server, i);
+	assert_int_equal(link_recv(p.server, &h, &body, &p.server_err), -ECONNRESET);
+	append_ping(p.server, 11);
+	assert_int_equal(link_flush(p.server, NULL), -ECONNRESET);
+	assert_int_equal(open("/dev/null", O_RDWR), fds[0]); /* which link_free() closes */
+	pair_close(&p);
+}
+
+static void reset(void **state)
+{
+	struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	socklen_t len = sizeof(a);
+	int fds[2], fd = socket(AF_INET, SOCK_STREAM, 0);
+
+	assert_int_equal(bind(fd, (struct sockaddr *)&a, len), 0);
+	assert_int_equal(listen(fd, 1) | getsockname(fd, (struct sockaddr *)&a, &len), 0);
+	fds[0] = socket(AF_INET, SOCK_STREAM, 0);
+	assert_int_equal(connect(fds[0], (struct sockaddr *)&a, len), 0);
+	fds[1] = accept(fd, NULL, NULL);
+	reset_behind_messages(fds);
+	assert_int_equal(close(fd), 0);
+	socket_pair(fds);
+	reset_behind_messages(fds);
 }
 
 static void deadlines(void **state)
@@ -379,12 +431,19 @@ static void out_is_bounded(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(both_ways),           cmocka_unit_test(bytes_of_a_frame),
-	    cmocka_unit_test(bytes_of_the_stream), cmocka_unit_test(bulk),
-	    cmocka_unit_test(wrong_frames),        cmocka_unit_test(nobody_at_first),
-	    cmocka_unit_test(changed_record),      cmocka_unit_test(end_in_order),
-	    cmocka_unit_test(end_in_a_message),    cmocka_unit_test(end_without_goodbye),
-	    cmocka_unit_test(deadlines),           cmocka_unit_test(out_is_bounded),
+	    cmocka_unit_test(both_ways),
+	    cmocka_unit_test(bytes_of_a_frame),
+	    cmocka_unit_test(bytes_of_the_stream),
+	    cmocka_unit_test(bulk),
+	    cmocka_unit_test(wrong_frames),
+	    cmocka_unit_test(nobody_at_first),
+	    cmocka_unit_test(changed_record),
+	    cmocka_unit_test(end_in_order),
+	    cmocka_unit_test(end_in_a_message),
+	    cmocka_unit_test(end_without_goodbye),
+	    cmocka_unit_test(deadlines),
+	    cmocka_unit_test(out_is_bounded),
+	    cmocka_unit_test(reset),
 	};
 
 	return cmocka_run_group_tests_name("link-frames", tests, NULL, NULL);
