@@ -272,6 +272,13 @@ static int permitted(struct deputy *d)
 	return r < 0 ? r : sysc_covered(m->nr, m->args, m->segments.data, m->segments.len);
 }
 
+int call_entered(struct deputy *d)
+{
+	int r = d->call.cut ? tracee_interrupt(&d->t) : 0;
+
+	return r < 0 ? r : tracee_resume(&d->t, TRACEE_TO_SYSCALL, 0);
+}
+
 static int enter(struct deputy *d)
 {
 	struct user_regs_struct regs = d->idle_regs;
@@ -307,7 +314,7 @@ static int enter(struct deputy *d)
 			return r;
 		if (d->t.stop != TRACEE_ENTER)
 			break;
-		r = tracee_resume(&d->t, TRACEE_TO_SYSCALL, 0);
+		r = call_entered(d);
 		if (r < 0)
 			return r;
 	}
@@ -338,8 +345,8 @@ int call_start(struct deputy *d)
 	if (r <= 0)
 		return r;
 	/* It stopped: the result, or a signal, or the end of the process. */
-	if (d->t.stop == TRACEE_EXIT && tracee_get_regs(&d->t, &regs) == 0 && !image_is_restart((int64_t)regs.rax) &&
-	    (int64_t)regs.rax != -EINTR)
+	if (d->t.stop == TRACEE_EXIT && tracee_get_regs(&d->t, &regs) == 0 &&
+	    (d->call.cut || (!image_is_restart((int64_t)regs.rax) && (int64_t)regs.rax != -EINTR)))
 		return call_finish(d, (int64_t)regs.rax);
 	return 1; /* deputy_on_event() must look at this stop */
 }
@@ -349,6 +356,19 @@ int call_rerun(struct deputy *d)
 	if (d->timed.end_ns)
 		d->call.args[3] = ms_left(d->timed.end_ns);
 	return enter(d);
+}
+
+/* A signal came after the guest had made this call, and before it was begun here. At home there is next to no time
+ * between the two; here there is what it takes to bring megabytes over, and whoever has set an alarm for a call that
+ * sleeps is interrupted in it. So it is begun, and does what it can without sleeping. Calls that change the mask while
+ * they sleep are not among these (the signal is one of the mask before), nor those that never sleep: they are made
+ * after the handler. */
+static bool begins_in_spite(const struct deputy *d)
+{
+	const struct sysc_row *row = sysc_row(d->call.m.nr);
+
+	return row && sysc_may_block(d->call.m.nr) > 0 &&
+	       (row->restart == SYSC_RESTART_SYS || row->restart == SYSC_RESTART_BLOCK);
 }
 
 int call_stand(struct deputy *d)
@@ -368,6 +388,9 @@ int call_stand(struct deputy *d)
 		d->state = DEPUTY_HELD;
 		return 1;
 	}
+	d->call.cut = begins_in_spite(d);
+	if (d->call.cut)
+		return 0;
 	r = call_answer(d, -ERESTARTNOINTR_);
 	return r < 0 ? r : deputy_idle(d) < 0 ? -EIO : 1;
 }
@@ -390,6 +413,7 @@ static int make(struct deputy *d)
 	struct shepherd *s = d->s;
 	int r;
 
+	d->call.cut = false;
 	if (m->nr == SYS_exit && s->threads_n > 1 && d == s->threads[0])
 		return -EPROTO;
 	r = call_stand(d);

@@ -332,12 +332,12 @@ static void at_exit(struct deputy *d)
 	if (tracee_get_regs(&d->t, &regs) < 0)
 		return; /* killed: the end follows */
 	ret = (int64_t)regs.rax;
-	if (image_is_restart(ret)) {
+	if (image_is_restart(ret) && !d->call.cut) {
 		/* A signal is there. It shows at the next stop, or the kernel restarts the call by itself. */
 		(void)!tracee_resume(&d->t, TRACEE_TO_SYSCALL, 0);
 		return;
 	}
-	if (ret == -EINTR && d->call.signal_ignored && row && row->restart == SYSC_RESTART_NONE) {
+	if (ret == -EINTR && !d->call.cut && d->call.signal_ignored && row && row->restart == SYSC_RESTART_NONE) {
 		int r = call_rerun(d);
 
 		if (r < 0)
@@ -380,7 +380,7 @@ void deputy_look(struct deputy *d)
 		process_ended(s);
 		break;
 	case TRACEE_ENTER:
-		(void)!tracee_resume(&d->t, TRACEE_TO_SYSCALL, 0);
+		(void)!call_entered(d);
 		break;
 	case TRACEE_EXIT:
 		at_exit(d);

@@ -307,7 +307,7 @@ static int still(struct deputy *d, struct err *e)
 	r = deputy_settle(d, &ret, e);
 	/* Stopping alone makes some calls return -EINTR, signal(7); they are made again, unless a handler runs before.
 	 */
-	if (r == 0 && ret == -EINTR && !d->signal_held)
+	if (r == 0 && ret == -EINTR && !d->signal_held && !d->call.cut)
 		ret = -ERESTARTNOHAND_;
 	if (r == 0 && call_finish(d, ret) < 0)
 		deputy_lost(d->s, "the result cannot be sent");

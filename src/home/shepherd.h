@@ -58,6 +58,7 @@ struct deputy {
 		bool not_entered; /* a signal was first: nothing was written */
 		bool refused; /* was not begun; to be told once FREEZE is on its way, or begun at SIGCONT */
 		bool signal_ignored; /* a signal came that nobody wanted */
+		bool cut; /* a signal came while it was on its way here: it does not wait for anything */
 		bool done; /* the kernel has answered it with `result`, which may be a restart code */
 		int64_t result;
 	} call;
@@ -296,6 +297,7 @@ int call_give_back(struct deputy *d) _must_check_; /* answers a call that was no
 int call_finish(struct deputy *d, int64_t ret) _must_check_; /* sends REPLY */
 int call_answer(struct deputy *d, int64_t ret) _must_check_; /* a REPLY without memory */
 int call_rerun(struct deputy *d) _must_check_; /* 1: it stands again, which nobody has looked at */
+int call_entered(struct deputy *d) _must_check_; /* the deputy stands at the entry of the call: on with it */
 /* The call is given back to the guest once it is on its way home. 0. */
 int call_take_home(struct deputy *d, unsigned reason);
 /* The call that stands in *regs is to be made again at home: its time goes on. */

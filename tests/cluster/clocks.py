@@ -24,18 +24,6 @@ CLOCKSOURCES = '/sys/devices/system/clocksource/clocksource0/available_clocksour
 CLONE_NEWNS, MS_BIND, MS_REC, MS_PRIVATE = 0x20000, 4096, 16384, 1 << 18
 
 
-def guest_of(y, pid):
-    """The guest's pid as this machine sees it: the child of the agent that is called pid in its own namespace."""
-    agent = y.helpers(pid)[1]
-    with open(f'/proc/{agent}/task/{agent}/children') as f:
-        for child in f.read().split():
-            with open(f'/proc/{child}/status') as s:
-                names = [line.split()[1:] for line in s if line.startswith('NSpid:')][0]
-            if len(names) > 1 and int(names[-1]) == pid:
-                return int(child)
-    raise AssertionError(f'agent {agent} has no guest {pid}')
-
-
 def moved(y, pid, host):
     r, _, _, _, text = y.move(pid, host)
     assert r == 0 or -r in promises.HARMLESS, f'not moved to {host}: {r} {text}'
@@ -75,7 +63,7 @@ def kernel_entries(y):
     p = promises.Program(['reader'], keep_running=True)
     try:
         assert moved(y, p.pid, 'h1')
-        guest = guest_of(y, p.pid)
+        guest = promises.guest_of(y, p.pid)
         n, ns = switches(guest), used_ns(guest)
         promises.wait_until('the reader has run for 50 ms', lambda: used_ns(guest) > ns + 50000000, 60, y.pump)
         n, ns = switches(guest) - n, used_ns(guest) - ns

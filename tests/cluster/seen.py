@@ -66,14 +66,6 @@ def entries(pid):
     return links, files, [line for line in status if not line.startswith('SigQ')], sorted(os.listdir(f'{d}/task'))
 
 
-def guest_of(y, pid):
-    """The agent has two children: the init of the guest's pid namespace, and the guest."""
-    children = promises.descendants([y.helpers(pid)[1]])[1:]
-    guests = [p for p in children if open(f'/proc/{p}/comm').read() != 'godwit-init\n']
-    assert len(guests) == 1, f'{children}'
-    return guests[0]
-
-
 def away(y):
     p = promises.Program([sys.executable, '-IS', '-c', promises.PAUSE + TEXT], boundaries=True)
     assert promises.at_pause(y, p), f'it does not begin: {p.finish(y.pump)}'
@@ -108,18 +100,18 @@ def reniced(y):
     try:
         os.setpriority(os.PRIO_PROCESS, p.pid, 3)
         move(y, p, 'h1')
-        promises.wait_until('the value from home', lambda: os.getpriority(os.PRIO_PROCESS, guest_of(y, p.pid)) == 3, 20, y.pump)
+        promises.wait_until('the value from home', lambda: os.getpriority(os.PRIO_PROCESS, promises.guest_of(y, p.pid)) == 3, 20, y.pump)
         for t in os.listdir(f'/proc/{p.pid}/task'):
             tool('renice', '-n', '7', '-p', t)
         assert topmost(p.pid)[2] == '7' and nice_of(p.pid) == {7}
-        promises.wait_until('the new one', lambda: nice_of(guest_of(y, p.pid)) == {7}, 20, y.pump)
+        promises.wait_until('the new one', lambda: nice_of(promises.guest_of(y, p.pid)) == {7}, 20, y.pump)
         p.go(p.pid)
         assert promises.at_pause(y, p), 'it has ended'
-        promises.wait_until('its own', lambda: os.getpriority(os.PRIO_PROCESS, guest_of(y, p.pid)) == 9, 20, y.pump)
+        promises.wait_until('its own', lambda: os.getpriority(os.PRIO_PROCESS, promises.guest_of(y, p.pid)) == 9, 20, y.pump)
         move(y, p, 'h2')
-        promises.wait_until('the same on another host', lambda: nice_of(guest_of(y, p.pid)) == {7, 9}, 20, y.pump)
+        promises.wait_until('the same on another host', lambda: nice_of(promises.guest_of(y, p.pid)) == {7, 9}, 20, y.pump)
         os.setpriority(os.PRIO_PROCESS, p.pid, -4)
-        promises.wait_until('none that is negative', lambda: nice_of(guest_of(y, p.pid)) == {7, 0}, 20, y.pump)
+        promises.wait_until('none that is negative', lambda: nice_of(promises.guest_of(y, p.pid)) == {7, 0}, 20, y.pump)
         move(y, p, 'home')
         assert nice_of(p.pid) == {7, -4}, f'at home: {nice_of(p.pid)}'
         p.go(p.pid)

@@ -144,6 +144,58 @@ def timer(y, name):
         p.close()
 
 
+IN_FLIGHT = '''
+import signal, socket, time
+class Came(Exception):
+    pass
+def come(*_):
+    raise Came
+signal.signal(signal.SIGUSR1, come)
+near, far = socket.socketpair()
+def receive(seconds):
+    pause()
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        pass
+    near.recv(1)
+far.send(b"x")
+receive(0.1)  # so that it has its memory there
+try:
+    receive(2)
+except Came:
+    print("cut off")
+'''
+
+
+def in_flight(y):
+    """A call is on its way home when a signal comes: it is cut off, as one that began in time. The shepherd stands meanwhile."""
+    p = promises.Program([sys.executable, '-IS', '-c', promises.PAUSE + IN_FLIGHT], boundaries=True)
+    y.ended.pop(p.pid, None)
+    try:
+        assert promises.at_pause(y, p), f'it does not begin: {p.finish(y.pump)}'
+        move(y, p, 'h1')
+        guest, shepherd, seen = promises.guest_of(y, p.pid), y.helpers(p.pid)[0], []
+
+        def steadily(what):
+            seen.append(state(guest))
+            return len(seen) > 9 and all(x == what for x in seen[-9:])
+        p.go(p.pid)
+        assert promises.at_pause(y, p), f'it does not go on: {p.finish(y.pump)}'
+        p.go(p.pid)
+        promises.wait_until('it computes', lambda: steadily('R'), 60, y.pump)
+        os.kill(shepherd, signal.SIGSTOP)
+        try:
+            promises.wait_until('it waits for its call', lambda: steadily('S'), 60)
+            os.kill(p.pid, signal.SIGUSR1)
+        finally:
+            os.kill(shepherd, signal.SIGCONT)
+        got = p.finish(y.pump, 30)
+        assert got == (0, b'cut off\n'), got
+        assert not y.ended.get(p.pid) or y.ended[p.pid][0][0] == 'done', f'it came home: {y.ended}'
+    finally:
+        p.close()
+
+
 def run(argv):
     rng = promises.seed_of(argv)
     y = promises.start_yard()
@@ -156,6 +208,7 @@ def run(argv):
         ('while it waits, and is on its way', lambda: bursts(y, ['heard', 'wait'])),
         ('SIGSTOP at any moment', lambda: stops(y, rng, 'cpu')),
         ('SIGKILL at any moment', lambda: killed(y, rng, 'steady')),
+        ('while its call is on its way', lambda: in_flight(y)),
         ('a timer', lambda: timer(y, 'ticks')),
     ]
     promises.each_case(y, cases)

@@ -389,6 +389,18 @@ def trips(y, p):
     return sum(e[0] == 'home' for e in y.ended.get(p.pid, []))
 
 
+def guest_of(y, pid):
+    """The guest's pid as this machine sees it: the child of the agent that is called pid in its own namespace."""
+    agent = y.helpers(pid)[1]
+    with open(f'/proc/{agent}/task/{agent}/children') as f:
+        for child in f.read().split():
+            with open(f'/proc/{child}/status') as s:
+                names = [line.split()[1:] for line in s if line.startswith('NSpid:')][0]
+            if len(names) > 1 and int(names[-1]) == pid:
+                return int(child)
+    raise AssertionError(f'agent {agent} has no guest {pid}')
+
+
 def there_and_back(y, argv, times, fault=None, kind='agent', stays=None):
     """Runs argv unmoved, and again so that it is on h1 from its first pause on and at home from its second (if it has one): both say
     the same, and it has come home by itself that many times. The fault is of the kind of helper; with `stays`, the first move is
