@@ -15,6 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 #include "base/clock.h"
+#include "base/env.h"
 #include "base/file.h"
 #include "exec.h"
 #include "reason.h"
@@ -27,19 +28,8 @@
 static void clean_environment(char *env[static ENV_MAX], char *text, size_t cap)
 {
 	static const char *const names[] = {"PATH", "GODWIT_LOG", "ASAN_OPTIONS", "UBSAN_OPTIONS"};
-	size_t i, n = 0;
-	const char *v;
-	int len;
+	size_t n = env_pick(env, text, cap, names, ARRAY_SIZE(names));
 
-	for (i = 0; i < ARRAY_SIZE(names); i++) {
-		v = getenv(names[i]);
-		len = v ? snprintf(text, cap, "%s=%s", names[i], v) : -1;
-		if (len < 0 || (size_t)len >= cap)
-			continue;
-		env[n++] = text;
-		text += len + 1;
-		cap -= (size_t)len + 1;
-	}
 	env[n] = NULL;
 }
 

@@ -16,6 +16,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 #include "base/clock.h"
+#include "base/env.h"
 #include "base/file.h"
 #include "base/sock.h"
 
@@ -40,20 +41,10 @@ static void clean_environment(char *env[static ENV_MAX], char *text, size_t cap)
 #endif
 	};
 	static char path[] = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-	size_t i, n = 0;
-	const char *v;
-	int len;
+	size_t n = 0;
 
 	env[n++] = path;
-	for (i = 0; i < ARRAY_SIZE(names); i++) {
-		v = getenv(names[i]);
-		len = v ? snprintf(text, cap, "%s=%s", names[i], v) : -1;
-		if (len < 0 || (size_t)len >= cap)
-			continue;
-		env[n++] = text;
-		text += len + 1;
-		cap -= (size_t)len + 1;
-	}
+	n += env_pick(env + n, text, cap, names, ARRAY_SIZE(names));
 	env[n] = NULL;
 }
 

@@ -271,6 +271,15 @@ _printf_(2, 3) static void mistake(struct reading *r, const char *fmt, ...)
 	r->complain(r->arg, r->path, r->line, text);
 }
 
+/* All such lines of a file are told of, not only the first: the parser would. */
+static bool is_line(const char *s)
+{
+	s += strspn(s, " \t\r\n");
+	if (*s == '[')
+		return strchr(s, ']') != NULL;
+	return !*s || *s == '#' || *s == ';' || strpbrk(s, "=:") != NULL;
+}
+
 static char *next_line(char *buf, int cap, void *stream)
 {
 	struct reading *r = stream;
@@ -286,6 +295,10 @@ static char *next_line(char *buf, int cap, void *stream)
 		mistake(r, "the line is longer than %d characters; a list may go on in indented lines", LINE_MAX_);
 		while ((c = fgetc(r->file)) != EOF && c != '\n')
 			;
+		*buf = '\0';
+	}
+	if (!r->go_on && !is_line(buf)) {
+		mistake(r, "the line is neither [section] nor NAME = VALUE");
 		*buf = '\0';
 	}
 	return buf;

@@ -142,6 +142,7 @@ static void mistakes_are_told(void **state)
 	}
 	/* All at once, and none hides another. */
 	assert_int_equal(load("[guests]\ntake=x\nmost=y\n[nonsense]\na=b\n[owner]\nidle=z\n", &s, &t), 4);
+	assert_int_equal(load("rubbish\n[guests]\nmore\n[owner\nmost=y\n# comment\n\n; and\n", &s, &t), 4);
 }
 
 static void long_lines(void **state)
