@@ -97,6 +97,40 @@ static bool do_futex(struct calls *c, uint64_t n)
 	return ok;
 }
 
+/* Until a point that has passed. */
+static bool wait_until(int realtime, uint64_t n)
+{
+	static uint32_t word;
+	const struct timespec past = {.tv_sec = 1};
+	bool ok = true;
+
+	while (n--)
+		ok &= syscall(SYS_futex, &word, FUTEX_WAIT_BITSET | FUTEX_PRIVATE_FLAG | realtime, 0, &past, NULL,
+			      FUTEX_BITSET_MATCH_ANY) < 0 &&
+		      errno == ETIMEDOUT;
+	return ok;
+}
+
+static bool do_until(struct calls *c, uint64_t n)
+{
+	return wait_until(FUTEX_CLOCK_REALTIME, n);
+}
+
+static bool do_until_monotonic(struct calls *c, uint64_t n)
+{
+	return wait_until(0, n);
+}
+
+static bool do_mprotect(struct calls *c, uint64_t n)
+{
+	static _Alignas(4096) char own[4096];
+	bool ok = true;
+
+	while (n--)
+		ok &= mprotect(own, 4096, PROT_READ | PROT_WRITE) == 0;
+	return ok;
+}
+
 /* Two calls: up by a page, and down again. */
 static bool do_brk(struct calls *c, uint64_t n)
 {
@@ -244,10 +278,13 @@ static const struct {
 	const char *name;
 	bool (*run)(struct calls *c, uint64_t n);
 } measures[] = {
-    {"fork", do_fork},         {"spawn", do_spawn}, {"getpid", do_getpid}, {"getppid", do_getppid},
-    {"sched_yield", do_yield}, {"mmap", do_mmap},   {"futex", do_futex},   {"brk", do_brk},
-    {"clock", do_clock},       {"read", do_read},   {"write", do_write},   {"signal", do_signal},
-    {"fault", do_fault},       {"stat", do_view},   {"maps", do_maps},     {"plain", do_plain},
+    {"fork", do_fork},         {"spawn", do_spawn},       {"getpid", do_getpid},
+    {"getppid", do_getppid},   {"sched_yield", do_yield}, {"mmap", do_mmap},
+    {"futex", do_futex},       {"brk", do_brk},           {"clock", do_clock},
+    {"read", do_read},         {"write", do_write},       {"signal", do_signal},
+    {"fault", do_fault},       {"stat", do_view},         {"maps", do_maps},
+    {"plain", do_plain},       {"until", do_until},       {"until-monotonic", do_until_monotonic},
+    {"mprotect", do_mprotect},
 };
 
 /* Doubles the count until it lasts long enough, so that reading the clock does not count. */

@@ -7,6 +7,7 @@ forwarded  getppid on the host against bench-echo, which sends the frames of the
            of link between two processes on the processors of agent and shepherd; in turn. Once with guest and agent on
            one processor and deputy and shepherd on the other, once with all of them on one.
 files      MiB/s of reading and writing through the deputy and at home; for information
+waits      a futex wait until a point of CLOCK_REALTIME and of CLOCK_MONOTONIC that has passed; mprotect; for information
 births     processes that are made and awaited, on the host and at home in turn; for information
 events     signals and faults that have a handler, files of /proc/self, on the host and at home in turn; for information
 """
@@ -164,9 +165,14 @@ def events(caller, results, a):
               'maps': '/proc/self/maps opened, read, closed'}, 1e3, 'us')
 
 
+def waits(caller, results, a):
+    compared(caller, results, a, {'until': 'wait until a time of day that has passed', 'until-monotonic': 'the same by CLOCK_MONOTONIC',
+                                  'mprotect': 'mprotect of a page that is so already'}, 1e3, 'us')
+
+
 def bench():
     a = measure.arguments(__doc__.split('\n', maxsplit=1)[0], ms=(50, 'least time of one measurement'),
-                          parts=('native,forwarded,files,births,events', 'which'))
+                          parts=('native,forwarded,files,waits,births,events', 'which'))
     if not {0, 1} <= os.sched_getaffinity(0):
         raise measure.Failed('needs processors 0 and 1')
     os.sched_setaffinity(0, {0})  # and what the yard starts; pinned further as each part needs it
@@ -177,7 +183,7 @@ def bench():
         try:
             caller = Caller(yard, directory, 1)
             for part in a.parts.split(','):
-                {'native': native, 'forwarded': forwarded, 'files': files, 'births': births, 'events': events}[part](caller, results, a)
+                {'native': native, 'forwarded': forwarded, 'files': files, 'waits': waits, 'births': births, 'events': events}[part](caller, results, a)
         finally:
             if caller:
                 caller.end()
