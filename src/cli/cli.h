@@ -120,6 +120,7 @@ int verb_doctor(struct cli *cx);
 int verb_node(struct cli *cx);
 int verb_init(struct cli *cx);
 int verb_token(struct cli *cx);
+int verb_client(struct cli *cx);
 int verb_join(struct cli *cx);
 int verb_leave(struct cli *cx);
 int verb_help(struct cli *cx);

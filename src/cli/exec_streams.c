@@ -113,6 +113,8 @@ static void on_signal(int signo, siginfo_t *info, void *context)
 	int saved = errno;
 
 	(void)context;
+	/* So does the keeper of a client outside of the cluster. */
+	c.group |= info->si_code == SI_QUEUE && info->si_value.sival_int == EXEC_SIGNAL_GROUP;
 	(void)!write(signal_pipe[1], &c, sizeof(c));
 	errno = saved;
 }

@@ -284,6 +284,17 @@ const struct cli_verb cli_verbs[] = {
 		.examples = EXAMPLES({"sudo godwit join - < token", "become a node of it"}),
 		.run = verb_join, .min_args = 1, .max_args = 1,
 	}, {
+		.name = "client", .args = "add|list|remove [CLIENT]", .summary = "let machines outside of the cluster execute commands",
+		.text = "add prints one line, a secret, with which godwit-client on another machine has commands executed through this node, always "
+			"as the user of --user. list shows who has one. remove revokes it: it is refused from then on, and what it runs is "
+			"ended. Only root may. See docs/client.md.",
+		.options = OPTIONS({0, "user", "USER", "add: as whom the commands are executed"},
+			{0, "expires", "TIME", "add: refuse it after that time, as 12h or 30d (default: never)"},
+			{0, "name", "TEXT", "add: a name for list"}, OPT_JSON),
+		.examples = EXAMPLES({"sudo godwit client add --user anna --expires 30d >key", "a key for Anna's laptop"},
+			{"sudo godwit client remove 1f0c3a5be2d47c88", "that one no more"}),
+		.run = verb_client, .min_args = 1, .max_args = 2,
+	}, {
 		.name = "leave", .args = "", .summary = "leave the cluster and forget its keys",
 		.text = "Brings home what is away and sends home the guests first. Refused while something could not be brought home; may be repeated.",
 		.options = NULL, .examples = EXAMPLES({"sudo godwit leave", "a machine on its own again"}),

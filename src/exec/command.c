@@ -18,11 +18,13 @@
 #include "../base/fault.h"
 #include "../wire/reasons.h"
 #include "executor.h"
+#include "gate.h"
 #include "keeper.h"
 
 #define WORDS_MAX 262144 /* arguments, or variables: more than execve(2) takes */
 #define QUIET_NS (100 * NSEC_PER_MSEC) /* of a terminal that others still hold when its command has ended */
 #define PIPE_BYTES (256 * 1024)
+#define CLIENT_UMASK 022 /* clients outside of the cluster have none that could be meant */
 
 /* An output: 1, 2, or the terminal as 1. */
 struct outlet {
@@ -597,17 +599,40 @@ static int launch(struct command *c, const struct wire_exec_start *m, struct kee
 	return r < 0 ? r : watch_streams(c);
 }
 
+/* Starts what was described; an error is told to the other end. */
+static void begin(struct executor *x, const struct wire_exec_start *m, struct keeper_start *s)
+{
+	struct command *c;
+	struct err e = {0};
+	int r;
+
+	if (x->n_commands >= 2 * EXEC_COMMANDS_MAX || fault_point(FAULT_EXECUTOR_START) < 0) {
+		(void)err_reason(&e, REASON_BUSY, -EBUSY, "it executes too much already");
+		say_error(x, m->id, EXEC_ERROR_NODE, &e);
+		return;
+	}
+	c = command_new(x, m);
+	r = c ? launch(c, m, s) : -ENOMEM;
+	if (r == 0)
+		return;
+	(void)err_reason(&e, REASON_INTERNAL, r, "it cannot start a process: %s", strerror(-r));
+	if (c)
+		command_fail(c, EXEC_ERROR_NODE, &e);
+	else
+		say_error(x, m->id, EXEC_ERROR_NODE, &e);
+}
+
 int command_start(struct executor *x, const struct wire_exec_start *m)
 {
 	static struct keeper_start s; /* too big for comfort on a stack */
 	_cleanup_free_ char **argv = NULL, **env = NULL;
-	struct command *c;
 	struct err e = {0};
 	int r;
 
 	s = (struct keeper_start){
 	    .ignored = m->ignored, .blocked = m->blocked, .mask = m->mask & 0777, .nice = m->nice, .fd = {-1, -1, -1}};
-	if (find(x, m->id) || !m->id || place_from_wire(&s.place, m) < 0 || limits_from(s.limits, m->limits) < 0)
+	if (x->client || find(x, m->id) || !m->id || place_from_wire(&s.place, m) < 0 ||
+	    limits_from(s.limits, m->limits) < 0)
 		return -EPROTO;
 	r = words(m->argv, &argv);
 	if (r == 0)
@@ -620,19 +645,38 @@ int command_start(struct executor *x, const struct wire_exec_start *m)
 		say_error(x, m->id, EXEC_ERROR_AGAIN, &e);
 		return 0;
 	}
-	if (x->n_commands >= 2 * EXEC_COMMANDS_MAX || fault_point(FAULT_EXECUTOR_START) < 0) {
-		(void)err_reason(&e, REASON_BUSY, -EBUSY, "it executes too much already");
-		say_error(x, m->id, EXEC_ERROR_NODE, &e);
-		return 0;
+	begin(x, m, &s);
+	return 0;
+}
+
+int command_client(struct executor *x, const struct wire_client_start *m)
+{
+	static struct keeper_start s;
+	static struct gate g; /* too big for comfort on a stack */
+	struct wire_exec_start start = {.id = m->id,
+					.open = m->open & 7,
+					.tty = m->tty & 7,
+					.merged = m->merged,
+					.rows = m->rows,
+					.cols = m->cols,
+					.window = m->window};
+	struct err e = {0};
+	int i;
+
+	if (!x->client || x->served || !m->id)
+		return -EPROTO;
+	x->served = true;
+	s = (struct keeper_start){.mask = CLIENT_UMASK, .relay = true, .fd = {-1, -1, -1}};
+	for (i = 0; i < RLIM_NLIMITS; i++)
+		(void)getrlimit((__rlimit_resource_t)i, &s.limits[i]);
+	s.limits[RLIMIT_NOFILE].rlim_cur = x->files; /* ours was raised */
+	if (gate_start(&g, m, x->run, &s.place, &e) < 0) {
+		say_error(x, m->id, EXEC_ERROR_PLACE, &e);
+	} else {
+		s.argv = g.argv;
+		s.env = g.env;
+		begin(x, &start, &s);
 	}
-	c = command_new(x, m);
-	r = c ? launch(c, m, &s) : -ENOMEM;
-	if (r == 0)
-		return 0;
-	(void)err_reason(&e, REASON_INTERNAL, r, "it cannot start a process: %s", strerror(-r));
-	if (c)
-		command_fail(c, EXEC_ERROR_NODE, &e);
-	else
-		say_error(x, m->id, EXEC_ERROR_NODE, &e);
+	gate_release(&g);
 	return 0;
 }

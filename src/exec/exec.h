@@ -13,6 +13,9 @@
 #define EXEC_BACKLOG (512 * 1024) /* bytes that wait for a link: then its sources have to wait, too */
 #define EXEC_COMMANDS_MAX 256 /* of one link that run together; further ones wait in the broker */
 
+#define EXEC_SIGNAL_GROUP \
+	0x67726f75 /* the value of a signal that the keeper of a client's godwit exec queues: for all */
+
 #define EXEC_PING_NS (3 * NSEC_PER_SEC)
 #define EXEC_SILENT_NS (12 * NSEC_PER_SEC) /* then the link is lost */
 #define EXEC_START_NS (30 * NSEC_PER_SEC) /* from EXEC_START to an answer; a directory may be on a slow server */

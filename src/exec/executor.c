@@ -81,6 +81,7 @@ static int frame(struct executor *x, const struct wire_header *h, const uint8_t 
 {
 	switch (h->type) {
 		ON(EXEC_START, exec_start, command_start(x, &m))
+		ON(CLIENT_START, client_start, command_client(x, &m))
 		ON(EXEC_DATA, exec_data, command_data(x, &m))
 		ON(EXEC_EOF, exec_eof, command_eof(x, &m))
 		ON(EXEC_WINDOW, exec_window, command_window(x, &m))
@@ -248,6 +249,7 @@ static int open_link(struct executor *x, struct err *e)
 		r = wire_executor_link_decode(&passed, msg + WIRE_HEADER_SIZE, h.length);
 	if (r < 0 || fd < 0 || passed.link_id != k.link_id)
 		return err_set(e, r < 0 ? r : -EPROTO, "no link came");
+	x->client = k.client;
 	(void)snprintf(identity, sizeof(identity), "%016" PRIx64, k.link_id);
 	r = link_new_psk(&x->link, fd, true, identity, k.psk.data, k.psk.len, e);
 	explicit_bzero(key, sizeof(key));
@@ -265,6 +267,7 @@ static int begin(struct executor *x)
 	(void)signal(SIGPIPE, SIG_IGN);
 	(void)prctl(PR_SET_CHILD_SUBREAPER, 1); /* for what a killed keeper leaves */
 	if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
+		x->files = files.rlim_cur;
 		files.rlim_cur = files.rlim_max;
 		(void)setrlimit(RLIMIT_NOFILE, &files);
 	}
@@ -327,6 +330,7 @@ int main(int argc, char **argv)
 	r = become_user(&o, &hello);
 	if (say_hello(x.daemon, &o, &hello) < 0 || r < 0)
 		return 1;
+	x.run = o.run;
 	if (open_link(&x, &e) < 0 || begin(&x) < 0) {
 		log_info("ends: %s", e.code ? e.text : "out of memory");
 		return 1;

@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/resource.h>
 #include <sys/types.h>
 #include "../base/buf.h"
 #include "../base/loop.h"
@@ -26,6 +27,10 @@ struct executor {
 	unsigned n_commands;
 	pid_t *keepers; /* that have not been waited for */
 	size_t n_keepers, cap_keepers;
+	rlim_t files; /* RLIMIT_NOFILE as it was */
+	const char *run; /* directory of the daemon */
+	bool client; /* the other end is a client outside of the cluster: one CLIENT_START, no EXEC_START */
+	bool served; /* its command has come */
 	bool full; /* more waits for the link than EXEC_BACKLOG: outputs are not read */
 };
 
@@ -37,6 +42,7 @@ int executor_keeper(struct executor *x, pid_t pid) _must_check_; /* remembers it
 
 /* command.c. Each gives 0, or -EPROTO: the link is to be ended. */
 int command_start(struct executor *x, const struct wire_exec_start *m);
+int command_client(struct executor *x, const struct wire_client_start *m);
 int command_data(struct executor *x, const struct wire_exec_data *m);
 int command_eof(struct executor *x, const struct wire_exec_eof *m);
 int command_window(struct executor *x, const struct wire_exec_window *m);

@@ -31,32 +31,52 @@ struct keeper {
 	int signals;
 	pid_t main; /* 0 once it has ended */
 	pid_t group;
+	bool relay; /* see keeper_start */
 };
 
 /* ---- ending what there is -------------------------------------------------------------------------------------------
  */
 
-/* Signals each child of this process that is not in the list. */
-static void signal_children(int signo, const pid_t *but, size_t n_but)
+/* The broker of a godwit exec in a command serves others, too, and ends by itself when nobody needs it. */
+static bool is_broker(pid_t pid)
+{
+	char link[64], exe[512] = "", own[512] = "";
+	ssize_t n;
+
+	(void)snprintf(link, sizeof(link), "/proc/%d/exe", pid);
+	n = readlink(link, exe, sizeof(exe) - 1);
+	if (n <= 0 || file_self_dir(own, sizeof(own) - sizeof("/godwit-execd")) < 0)
+		return false;
+	exe[n] = '\0';
+	(void)strcat(own, "/godwit-execd");
+	return !strcmp(exe, own);
+}
+
+/* Signals each child of this process that is not in the list, nor a broker. True: there is one. */
+static bool signal_children(int signo, const pid_t *but, size_t n_but)
 {
 	char path[64], text[CHILDREN_BYTES], *p = text;
 	pid_t self = getpid(), pid;
+	bool some = false;
 	size_t i;
 
 	(void)snprintf(path, sizeof(path), "/proc/%d/task/%d/children", self, self);
 	if (file_read_small(path, text, sizeof(text)) <= 0)
-		return;
+		return false;
 	while ((pid = (pid_t)strtol(p, &p, 10)) > 0) {
 		for (i = 0; i < n_but && but[i] != pid; i++)
 			;
-		if (i == n_but)
-			(void)kill(pid, signo);
+		if (i < n_but || is_broker(pid))
+			continue;
+		some = true;
+		(void)kill(pid, signo);
 	}
+	return some;
 }
 
 void keeper_kill_strays(const pid_t *keepers, size_t n)
 {
-	signal_children(SIGKILL, keepers, n);
+	(void)signal_children(SIGKILL, keepers, n);
 }
 
 /* Waits for children until none is left or time is up. */
@@ -68,7 +88,7 @@ static bool children_gone(int signals, uint64_t deadline)
 	for (;;) {
 		while ((pid = waitpid(-1, NULL, WNOHANG)) > 0)
 			;
-		if (pid < 0)
+		if (pid < 0 || !signal_children(0, NULL, 0))
 			return true;
 		if (sock_wait(signals, POLLIN, deadline) < 0)
 			return false;
@@ -87,13 +107,13 @@ static void end_all(const struct keeper *k)
 		(void)kill(-k->group, SIGHUP);
 		(void)kill(-k->group, SIGCONT);
 	}
-	signal_children(SIGHUP, NULL, 0);
+	(void)signal_children(SIGHUP, NULL, 0);
 	if (children_gone(k->signals, clock_mono_ns() + EXEC_GRACE_NS))
 		return;
 	do {
 		if (k->group > 0)
 			(void)kill(-k->group, SIGKILL);
-		signal_children(SIGKILL, NULL, 0);
+		(void)signal_children(SIGKILL, NULL, 0);
 	} while (!children_gone(k->signals, clock_mono_ns() + 20 * NSEC_PER_MSEC) && clock_mono_ns() < deadline);
 }
 
@@ -257,7 +277,9 @@ static void obey(const struct keeper *k, const struct keeper_order *o)
 {
 	if (o->signo <= 0 || o->signo >= NSIG)
 		return;
-	if (o->group || !k->main)
+	if (k->relay && o->group && k->main)
+		(void)sigqueue(k->main, o->signo, (union sigval){.sival_int = EXEC_SIGNAL_GROUP});
+	else if (o->group || !k->main)
 		(void)kill(-k->group, o->signo);
 	else
 		(void)kill(k->main, o->signo);
@@ -283,7 +305,7 @@ static void look(struct keeper *k)
 
 _Noreturn static void keep(const struct keeper_start *s, int orders)
 {
-	struct keeper k = {.orders = orders};
+	struct keeper k = {.orders = orders, .relay = s->relay};
 	struct keeper_order o;
 	struct err e = {0};
 	struct pollfd p[2];

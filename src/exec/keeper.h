@@ -28,6 +28,8 @@ struct keeper_start {
 	mode_t mask;
 	int nice;
 	int fd[3]; /* its descriptors 0, 1, 2; -1: closed */
+	bool relay; /* it is a godwit exec: it is told which signals are for a whole group, and the broker that it may
+		     * have started goes on */
 	const char *tty; /* of which fd[i] == -2 is a descriptor; NULL: none */
 };
 

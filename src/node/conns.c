@@ -43,6 +43,8 @@ void conn_free(struct conn *c)
 		c->node->n_half_open--;
 	if (c->join)
 		join_conn_freed(c);
+	if (c->submission)
+		client_conn_freed(c);
 	loop_remove(c->watch);
 	loop_remove(c->deadline);
 	link_free(c->link);
@@ -225,7 +227,9 @@ static int conn_frames(struct conn *c, struct err *e)
 		r = link_recv(c->link, &h, &body, e);
 		if (r <= 0)
 			return r;
-		r = c->join ? join_frame(c, &h, body, e) : peers_frame(c, &h, body, e);
+		r = c->join         ? join_frame(c, &h, body, e)
+		    : c->submission ? client_frame(c, &h, body, e)
+				    : peers_frame(c, &h, body, e);
 		if (!conn_alive(n, c))
 			return 0;
 		if (r < 0)
@@ -255,6 +259,8 @@ static int route(struct conn *c, struct err *e)
 		return begin_tls(c, true, e);
 	if (c->kind == WIRE_KIND_JOIN)
 		return join_accept(c, e);
+	if (c->kind == WIRE_KIND_CLIENT)
+		return client_accept(c, e);
 	fd = take_fd(&c->fd);
 	loop_remove(take_ptr(c->watch));
 	if (!exec_link(n, fd, c->id))
@@ -295,7 +301,7 @@ static int conn_step(struct conn *c, struct err *e)
 		if (r < 0)
 			return answered_version(c, e) < 0 ? e->code : r;
 		c->state = CONN_HELLO;
-		r = c->join ? join_greet(c, e) : send_hello(c, e);
+		r = c->join ? join_greet(c, e) : c->submission ? 0 : send_hello(c, e);
 		if (r < 0)
 			return r;
 	}

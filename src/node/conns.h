@@ -17,12 +17,14 @@ enum conn_state {
 };
 
 struct join;
+struct submission;
 
 struct conn {
 	struct conn *next;
 	struct node *node;
 	struct peer *peer; /* NULL: not known yet, or a joining node's */
 	struct join *join; /* of a connection of kind J, else NULL */
+	struct submission *submission; /* of a connection of kind C, else NULL */
 	struct loop_watch *watch, *deadline;
 	struct link *link; /* NULL before TLS */
 	int fd; /* -1 once it is the link's */
@@ -59,5 +61,10 @@ int join_greet(struct conn *c, struct err *e) _must_check_; /* the handshake is 
 int join_frame(struct conn *c, const struct wire_header *h, const uint8_t *body, struct err *e) _must_check_;
 void join_conn_failed(struct conn *c, const struct err *e);
 void join_conn_freed(struct conn *c); /* with the daemon, or the port */
+
+/* clients.c; steps of a connection of kind C */
+int client_accept(struct conn *c, struct err *e) _must_check_; /* the preamble has come */
+int client_frame(struct conn *c, const struct wire_header *h, const uint8_t *body, struct err *e) _must_check_;
+void client_conn_freed(struct conn *c);
 
 #endif

@@ -34,6 +34,7 @@
 #define HELLO_NS (3 * NSEC_PER_SEC)
 #define SESSIONS_MAX 1024
 #define SESSIONS_PER_USER 32
+#define CLIENT_SESSIONS_PER_USER 128 /* a client has one for each command */
 #define STRANGERS_MAX 64
 #define MESSAGE_MAX 4096
 
@@ -51,6 +52,7 @@ struct exec_session {
 	pid_t pid;
 	uid_t uid;
 	uint64_t id, ask, link_id; /* ask: the id of PEER_EXEC_OPEN */
+	uint64_t client; /* of a client outside of the cluster; 0: of a broker on the node `peer` */
 	char peer[NODE_NAME_MAX + 1];
 	uint8_t psk[LINK_PSK_SIZE];
 };
@@ -80,16 +82,18 @@ static void session_free(struct exec_session *s)
 	free(s);
 }
 
-static void answer(struct node *n, const char *peer, uint64_t ask, const struct err *e, const struct exec_session *s)
+/* link_id 0: none, and e says why. */
+static void answer(struct node *n, const char *peer, uint64_t ask, const struct err *e, uint64_t link_id,
+		   const uint8_t psk[LINK_PSK_SIZE])
 {
 	struct wire_peer_exec_ready w = {
-	    .id = ask, .error = e->code, .reason = e->reason, .sentence = wire_str(e->text)};
-	struct peer *p = peer_find(n, peer);
+	    .id = ask, .error = e->code, .reason = e->reason, .sentence = wire_str(e->text), .link_id = link_id};
+	struct peer *p = *peer ? peer_find(n, peer) : NULL;
 
-	if (!e->code) {
-		w.link_id = s->link_id;
-		w.psk = (struct wire_bytes){s->psk, sizeof(s->psk)};
-	}
+	if (!*peer)
+		client_ready(n, ask, e, link_id, psk);
+	if (link_id)
+		w.psk = (struct wire_bytes){psk, LINK_PSK_SIZE};
 	if (p)
 		(void)!peer_send(p, NODE_FRAME(n, peer_exec_ready, &w), NULL);
 }
@@ -99,9 +103,9 @@ static void session_drop(struct exec_session *s, const struct err *e)
 {
 	struct node *n = s->node;
 
-	log_info("no executor for user id %u of %s: %s", s->uid, s->peer, e->text);
+	log_info("no executor for user id %u of %s: %s", s->uid, s->client ? "a client" : s->peer, e->text);
 	if (s->state == SESSION_LAUNCH)
-		answer(n, s->peer, s->ask, e, NULL);
+		answer(n, s->peer, s->ask, e, 0, NULL);
 	if (s->pid)
 		launch_kill(n, s->pid);
 	session_free(s);
@@ -143,7 +147,8 @@ static void session_greeted(struct exec_session *s, const struct wire_executor_h
 	struct wire_executor_key key = {.link_id = s->link_id,
 					.psk = {s->psk, sizeof(s->psk)},
 					.home = wire_str(s->peer),
-					.host = wire_str(n->name)};
+					.host = wire_str(n->name),
+					.client = s->client != 0};
 	struct err e = {0};
 
 	if (m->error) {
@@ -156,7 +161,7 @@ static void session_greeted(struct exec_session *s, const struct wire_executor_h
 		session_drop(s, &e);
 		return;
 	}
-	answer(n, s->peer, s->ask, &e, s);
+	answer(n, s->peer, s->ask, &e, s->link_id, s->psk);
 	s->state = SESSION_LINK;
 	loop_remove(s->deadline);
 	s->deadline = loop_add_timer(n->loop, clock_mono_ns() + LINK_NS, session_late, s);
@@ -176,50 +181,50 @@ static void launched(struct node *n, void *arg, pid_t pid, const struct err *e)
 	session_drop(s, &told);
 }
 
-/* What this node has against it: 0, or -errno with e. */
+/* What this node has against it: 0, or -errno with e. home "": a client, whom the administrator has let in. */
 static int admit(const struct node *n, const char *home, const char *user, uid_t uid, struct err *e)
 {
 	const struct exec_session *s;
 	unsigned k = 0;
 
 	for (s = n->exec.sessions; s; s = s->next)
-		k += s->uid == uid;
+		k += s->uid == uid && !s->client == !!*home;
 	if (n->leaving)
 		return err_reason(e, REASON_LEAVING, -EBUSY, "%s leaves the cluster", n->name);
-	if (owner_admits(n, home, user, e) < 0)
+	if (*home && owner_admits(n, home, user, e) < 0)
 		return e->code;
 	if (!launcher_there(n))
 		return err_reason(e, REASON_INTERNAL, -ENOTCONN, "the launcher of %s does not answer", n->name);
-	if (k >= SESSIONS_PER_USER || n->exec.n_sessions >= SESSIONS_MAX)
+	if (k >= (*home ? SESSIONS_PER_USER : CLIENT_SESSIONS_PER_USER) || n->exec.n_sessions >= SESSIONS_MAX)
 		return err_reason(e, REASON_BUSY, -EBUSY, "too many executors of the user are on %s already", n->name);
 	return 0;
 }
 
-void exec_open(struct node *n, struct peer *p, const struct wire_peer_exec_open *w)
+/* peer "": for the client. */
+static void session_start(struct node *n, const char *peer, uint64_t client, const char *user, uid_t uid, uint64_t ask)
 {
 	struct exec_session *s;
 	struct err e = {0};
-	char user[65];
 
-	wire_str_copy(user, sizeof(user), w->user);
-	if (admit(n, p->name, user, w->uid, &e) < 0) {
-		answer(n, p->name, w->id, &e, NULL);
+	if (admit(n, peer, user, uid, &e) < 0) {
+		answer(n, peer, ask, &e, 0, NULL);
 		return;
 	}
 	s = calloc(1, sizeof(*s));
 	if (!s) {
 		(void)err_reason(&e, REASON_INTERNAL, -ENOMEM, "out of memory");
-		answer(n, p->name, w->id, &e, NULL);
+		answer(n, peer, ask, &e, 0, NULL);
 		return;
 	}
 	*s = (struct exec_session){.next = n->exec.sessions,
 				   .node = n,
 				   .fd = -1,
-				   .uid = w->uid,
+				   .uid = uid,
 				   .id = random_id(),
-				   .ask = w->id,
+				   .ask = ask,
+				   .client = client,
 				   .link_id = random_id()};
-	(void)snprintf(s->peer, sizeof(s->peer), "%s", p->name);
+	(void)snprintf(s->peer, sizeof(s->peer), "%s", peer);
 	random_bytes(s->psk, sizeof(s->psk));
 	n->exec.sessions = s;
 	n->exec.n_sessions++;
@@ -227,9 +232,35 @@ void exec_open(struct node *n, struct peer *p, const struct wire_peer_exec_open 
 	if (fault_point(FAULT_EXECUTOR_LAUNCH) < 0)
 		(void)err_reason(&e, REASON_FAULT, -EIO, "fault point executor-launch");
 	else
-		s->launch = launch_executor(n, s->id, user, w->uid, launched, s, &e);
+		s->launch = launch_executor(n, s->id, user, uid, launched, s, &e);
 	if (!s->launch)
 		session_drop(s, &e);
+}
+
+void exec_open(struct node *n, struct peer *p, const struct wire_peer_exec_open *w)
+{
+	char user[65];
+
+	wire_str_copy(user, sizeof(user), w->user);
+	session_start(n, p->name, 0, user, w->uid, w->id);
+}
+
+void exec_open_client(struct node *n, uint64_t client, const char *user, uid_t uid, uint64_t id)
+{
+	session_start(n, "", client, user, uid, id);
+}
+
+void exec_end_client(struct node *n, uint64_t client)
+{
+	struct exec_session *s, *next;
+	struct err e = {0};
+
+	(void)err_reason(&e, REASON_NOT_PERMITTED, -EPERM, "the key of the client was revoked");
+	for (s = n->exec.sessions; s; s = next) {
+		next = s->next;
+		if (s->client == client)
+			session_drop(s, &e);
+	}
 }
 
 bool exec_link(struct node *n, int fd, uint64_t link_id)
@@ -344,13 +375,19 @@ int exec_open_socket(struct node *n, struct err *e)
 
 void exec_close(struct node *n)
 {
-	while (n->exec.sessions)
-		session_free(n->exec.sessions);
+	struct exec_session *s, *next;
+
+	for (s = n->exec.sessions; s; s = next) {
+		next = s->next;
+		if (!s->client || n->leaving) /* a client's is not about guests */
+			session_free(s);
+	}
 }
 
 void exec_free(struct node *n)
 {
-	exec_close(n);
+	while (n->exec.sessions)
+		session_free(n->exec.sessions);
 	while (n->exec.strangers)
 		(void)close(stranger_free(n->exec.strangers));
 }

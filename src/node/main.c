@@ -53,6 +53,7 @@ void node_exit(struct node *n)
 	offers_free(n);
 	asks_free(n);
 	exec_free(n);
+	clients_forget(n);
 	tokens_free(n);
 	peers_close(n);
 	keys_free(take_ptr(n->keys));
@@ -219,6 +220,7 @@ static int start(struct node *n, struct err *e)
 		return e->code;
 	if (state_load(n, e) < 0 || signals(n, e) < 0)
 		return e->code;
+	clients_load(n);
 	if (!n->speed) {
 		n->speed = speed_measure();
 		if (state_save(n, e) < 0)
@@ -263,6 +265,7 @@ static void stop(struct node *n)
 	room_close(n);
 	helpers_close(n);
 	families_free(n);
+	clients_free(n);
 	tokens_free(n);
 	policy_free(n->policy);
 	record_close(n);

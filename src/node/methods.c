@@ -25,6 +25,9 @@ const struct control_method node_methods[] = {
     {"org.godwit.Trace", method_trace, ACCESS_ALL, true},
     {"org.godwit.Place", method_place, ACCESS_ALL, false},
     {"org.godwit.ExecOpen", method_exec_open, ACCESS_ALL, false},
+    {"org.godwit.ClientAdd", method_client_add, ACCESS_ADMIN, false},
+    {"org.godwit.Clients", method_clients, ACCESS_ADMIN, false},
+    {"org.godwit.ClientRemove", method_client_remove, ACCESS_ADMIN, false},
     {"org.godwit.Doctor", doctor_start, ACCESS_ALL, false},
     {NULL, NULL, ACCESS_ALL, false},
 };

@@ -28,6 +28,10 @@ void method_treat(struct request *req);
 /* The process, if the caller may move it; NULL: req has been answered. */
 struct tracked *method_target(struct request *req, int pid);
 json_t *method_usage(const struct node *n, const struct tracked *t); /* what it has used lately */
+/* clients.c */
+void method_client_add(struct request *req);
+void method_clients(struct request *req);
+void method_client_remove(struct request *req);
 /* methods_exec.c */
 void method_place(struct request *req);
 void method_exec_open(struct request *req);

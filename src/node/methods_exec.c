@@ -60,7 +60,10 @@ void method_exec_open(struct request *req)
 	if (req_string(req, "node", true, NODE_NAME_MAX, &name) < 0)
 		return;
 	if (!strcmp(name, n->name)) {
-		req_reply(req, json_pack("{s:s, s:b}", "node", n->name, "self", 1));
+		if (n->settings.node_gatekeeper)
+			req_refuse(req, REASON_NODE_BLOCKED, "%s is a gatekeeper and executes nothing itself", n->name);
+		else
+			req_reply(req, json_pack("{s:s, s:b}", "node", n->name, "self", 1));
 		return;
 	}
 	p = asks_peer(req, name);
@@ -97,27 +100,36 @@ static struct exec_sent *sent_to(struct node *n, const char *name, uint64_t now)
 	return oldest;
 }
 
-/* The least loaded of some nodes; "" when none of them is up and takes guests. What goes there now will show in its
- * load only later, so this node counts what it has sent in the last second. */
+/* What a command would cost there; UINT64_MAX: it cannot go there. What goes there now will show in its load only
+ * later, so this node counts what it has sent in the last second. */
+static uint64_t place_cost(struct node *n, const struct policy_node_view *v, uint64_t now)
+{
+	uint64_t power = (uint64_t)v->node->cpus_milli * v->node->speed / 1000 + 1;
+
+	if (v->left || v->health == POLICY_DEAD)
+		return UINT64_MAX;
+	if (v->health == POLICY_SELF ? n->leaving || n->settings.node_gatekeeper
+				     : v->node->state & (POLICY_BLOCK | POLICY_LEAVING))
+		return UINT64_MAX;
+	return ((uint64_t)v->expected_milli + 1000 + sent_to(n, v->node->name, now)->count * 1000) * 1000000 / power;
+}
+
+/* The least loaded of some nodes, NULL: of all; "" when none of them is up and takes guests. */
 static void place_among(struct node *n, const json_t *names, char ret[static NODE_NAME_MAX + 1])
 {
-	uint64_t now = clock_mono_ns(), least = UINT64_MAX, cost, power;
+	uint64_t now = clock_mono_ns(), least = UINT64_MAX, cost;
 	struct policy_node_view v;
-	const char *name;
-	size_t i;
+	unsigned cursor = 0;
+	size_t i = 0;
 
 	ret[0] = '\0';
-	for (i = 0; i < json_array_size(names); i++) {
-		name = json_string_value(json_array_get(names, i));
-		if (!policy_node_find(n->policy, name, &v) || v.left || v.health == POLICY_DEAD)
+	while (names ? i < json_array_size(names) : policy_node_next(n->policy, &cursor, &v)) {
+		if (names && !policy_node_find(n->policy, json_string_value(json_array_get(names, i++)), &v))
 			continue;
-		if (v.health == POLICY_SELF ? n->leaving : v.node->state & (POLICY_BLOCK | POLICY_LEAVING))
-			continue;
-		power = (uint64_t)v.node->cpus_milli * v.node->speed / 1000 + 1;
-		cost = ((uint64_t)v.expected_milli + 1000 + sent_to(n, name, now)->count * 1000) * 1000000 / power;
+		cost = place_cost(n, &v, now);
 		if (cost < least) {
 			least = cost;
-			(void)snprintf(ret, NODE_NAME_MAX + 1, "%s", name);
+			(void)snprintf(ret, NODE_NAME_MAX + 1, "%s", v.node->name);
 		}
 	}
 	if (*ret)
@@ -151,6 +163,8 @@ void method_place(struct request *req)
 	} else if (names && !json_is_null(names)) {
 		req_invalid(req, "nodes");
 		return;
+	} else if (n->settings.node_gatekeeper) {
+		place_among(n, NULL, to); /* the policy's own choice may be this node */
 	} else {
 		ev.place.bytes = NODE_BEGUN_BYTES;
 		(void)policy_event(n, &ev, &v);

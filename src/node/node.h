@@ -7,7 +7,8 @@
  * The parts: state.c (what survives), families.c (processes of this home), helpers.c (shepherds and agents),
  * launcher.c, conns.c (connections), peers.c (daemons of other nodes), join.c (tokens), moves.c (a move, seen from
  * home), offers.c (a move, seen from the host), requests.c (a host wants a guest away), exec.c (remote execution, seen
- * from where it runs), asks.c (clients that wait for another daemon), policy.c (events in, actions out), owner.c (whom
+ * from where it runs), asks.c (clients that wait for another daemon), clients.c (clients
+ * outside of the cluster), policy.c (events in, actions out), owner.c (whom
  * the node takes as guests), doctor.c, methods_*.c (control interface), main.c, config.c and settings.c (the
  * configuration file).
  */
@@ -43,6 +44,7 @@ struct offer;
 struct launch;
 struct join;
 struct token;
+struct client_key;
 struct conn;
 struct peer_ask;
 
@@ -152,6 +154,7 @@ struct node {
 	uint64_t leave_until_ns, farewell_until_ns; /* farewell: 0 until the others have been told */
 	struct peer_ask *asks; /* clients that wait for what another node says; asks.c */
 	struct exec_state exec;
+	struct client_key *clients; /* clients.c */
 	uint32_t speed; /* POLICY_SPEED_STANDARD: the standard machine; as measured, see speed.c */
 	char cpu_model[96]; /* for which that holds */
 
@@ -473,7 +476,18 @@ void exec_ready(struct node *n, struct peer *p, const struct wire_peer_exec_read
 /* Is it an executor's link? Then fd is taken over. */
 bool exec_link(struct node *n, int fd, uint64_t link_id);
 void exec_close(struct node *n); /* the executors here take no more commands; those that run go on */
+/* For a client outside of the cluster: answered by client_ready() with the same id. */
+void exec_open_client(struct node *n, uint64_t client, const char *user, uid_t uid, uint64_t id);
+void exec_end_client(struct node *n, uint64_t client); /* ends its commands */
 void exec_free(struct node *n);
+
+/* ---- clients.c: clients outside of the cluster ------------------------------------------------------------- */
+
+void clients_load(struct node *n); /* a damaged file lets nobody in */
+void clients_free(struct node *n);
+void clients_forget(struct node *n); /* the file, too */
+/* What exec_open_client() has come to; e->code 0: link_id and psk are valid. */
+void client_ready(struct node *n, uint64_t id, const struct err *e, uint64_t link_id, const uint8_t psk[LINK_PSK_SIZE]);
 
 /* ---- the rest ------------------------------------------------------------------------------------------- */
 

@@ -16,6 +16,8 @@ const char *owner_closed(const struct node *n)
 {
 	const struct settings *s = &n->settings;
 
+	if (s->node_gatekeeper)
+		return "is a gatekeeper and takes no guests";
 	if (n->blocked || !s->guests_take)
 		return "takes no guests";
 	if (n->owner_here && s->owner_then != OWNER_NOTHING)

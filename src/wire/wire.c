@@ -83,6 +83,7 @@ int wire_preamble_decode(const uint8_t buf[WIRE_PREAMBLE_SIZE], struct wire_prea
 		return ret->id ? -EPROTO : 0;
 	case WIRE_KIND_LINK:
 	case WIRE_KIND_JOIN:
+	case WIRE_KIND_CLIENT:
 		return 0;
 	default:
 		return -EPROTO;

@@ -64,7 +64,7 @@ enum wire_from {
 	WIRE_FROM_LAUNCHER = 32,
 	WIRE_FROM_SHEPHERD = 64,
 	WIRE_FROM_AGENT = 128,
-	WIRE_FROM_CALLER = 256, /* godwit exec, and the broker of its user */
+	WIRE_FROM_CALLER = 256, /* godwit exec, and the broker of its user; godwit-client */
 	WIRE_FROM_EXECUTOR = 512,
 };
 
@@ -122,10 +122,10 @@ uint32_t wire_type_max(unsigned type); /* the longest body in bytes; 0 when unkn
 struct wire_preamble {
 	uint8_t version; /* WIRE_PROTOCOL of the sender */
 	uint8_t kind; /* enum wire_kind */
-	uint64_t id; /* of the link or token; 0 for peers */
+	uint64_t id; /* of the link, token or client; 0 for peers */
 };
 
-enum wire_kind { WIRE_KIND_PEER = 'P', WIRE_KIND_LINK = 'L', WIRE_KIND_JOIN = 'J' };
+enum wire_kind { WIRE_KIND_PEER = 'P', WIRE_KIND_LINK = 'L', WIRE_KIND_JOIN = 'J', WIRE_KIND_CLIENT = 'C' };
 
 void wire_preamble_encode(const struct wire_preamble *p, uint8_t buf[WIRE_PREAMBLE_SIZE]);
 /* 0; -EPROTO: not Godwit, or an unknown kind; -EPROTONOSUPPORT: another version, ret->version tells which. */
