@@ -7,7 +7,16 @@
 #ifndef GODWIT_WIRE_CODEC_H
 #define GODWIT_WIRE_CODEC_H
 
+#ifdef _WIN32 /* godwit-client: x86-64 only, which is little-endian */
+#define le16toh(v) (v)
+#define le32toh(v) (v)
+#define le64toh(v) (v)
+#define htole16(v) (v)
+#define htole32(v) (v)
+#define htole64(v) (v)
+#else
 #include <endian.h>
+#endif
 #include <errno.h>
 #include <string.h>
 
