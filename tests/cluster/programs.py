@@ -5,6 +5,7 @@
 
   programs.py [--seed N] [NAME...]      GODWIT_FULL=1: 50 moves instead of 12; GODWIT_AT_ONCE=N (3) programs at once
 """
+import difflib
 import os
 import sys
 import time
@@ -13,6 +14,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '../
 import promises
 
 MOVES = 50 if os.environ.get('GODWIT_FULL') == '1' else 12
+LATER = 'ANOTHER ROUND SAYS'
 BUDGET = 120 # seconds for them; a program lasts until it has had its moves
 
 
@@ -33,10 +35,14 @@ def move_some(y, p, rng, wanted, refusals):
 
 
 def compare(name, how, want, got):
+    """None, or where the two differ. A program that says something else in a later round has said both."""
     if want == got:
         return None
-    return f'{name}, {how}: code {got[0]} instead of {want[0]}\n--- not moved\n{want[1].decode()[-1500:]}' \
-           f'--- {how}\n{got[1].decode()[-1500:]}'
+    lines, moved = want[1].decode().splitlines(), got[1].decode().splitlines()
+    if LATER in moved:
+        lines, moved = moved[:moved.index(LATER)], moved[moved.index(LATER) + 1:]
+    text = '\n'.join(difflib.unified_diff(lines, moved, 'not moved', how, n=3, lineterm=''))
+    return f'{name}, {how}: code {got[0]} instead of {want[0]}\n{text[:3000]}'
 
 
 def one(y, name, rng):
