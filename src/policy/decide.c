@@ -29,15 +29,27 @@ static bool order(struct policy *p, struct proc *pr, uint32_t slot, bool home, e
 	return true;
 }
 
+/* Of ties[]; returns how many are left. */
+static uint32_t keep_usable(struct policy *p, uint32_t n)
+{
+	uint32_t i, kept = 0;
+
+	for (i = 0; i < n; i++) {
+		p->ties[kept] = p->ties[i];
+		kept += survey_usable(p, p->ties[i]);
+	}
+	return kept;
+}
+
 /* One of the least loaded of the survey, below `limit`; it is then taken out of the survey. NONE: there is none. */
 static uint32_t choose(struct policy *p, uint64_t limit)
 {
-	uint32_t i, least = NONE, n = 0, top, one = 0;
+	uint32_t i, least = NONE, n = 0, top, one = 0, n_alive = p->n_alive, *stable = p->stable, *ties = p->ties;
 	uint64_t reach;
 
-	for (i = 0; i < p->n_alive; i++)
-		if (p->stable[i] < least) {
-			least = p->stable[i];
+	for (i = 0; i < n_alive; i++)
+		if (stable[i] < least && survey_usable(p, i)) {
+			least = stable[i];
 			one = i;
 		}
 	if (least == NONE || least >= limit)
@@ -45,12 +57,13 @@ static uint32_t choose(struct policy *p, uint64_t limit)
 	reach = p->par.algorithm ? least : p->hot[p->alive[one]].one_milli;
 	reach = least + reach * p->par.tie_percent / 100;
 	top = (uint32_t)(reach < limit ? reach : limit - 1);
-	for (i = 0; i < p->n_alive; i++) {
-		p->ties[n] = i; /* kept only if it is one: no branch to be guessed wrong */
-		n += p->stable[i] <= top;
+	for (i = 0; i < n_alive; i++) {
+		ties[n] = i; /* kept only if it is one: no branch to be guessed wrong */
+		n += stable[i] <= top;
 	}
-	i = p->ties[draw_below(p, n)];
-	p->stable[i] = NONE;
+	n = keep_usable(p, n);
+	i = ties[draw_below(p, n)];
+	stable[i] = NONE;
 	return p->alive[i];
 }
 
@@ -112,11 +125,10 @@ static struct proc *best_process(struct policy *p, const struct here *here, uint
 	return best;
 }
 
-static bool balance_one(struct policy *p, struct policy_actions *ret)
+static bool balance_one(struct policy *p, const struct here *here, struct policy_actions *ret)
 {
-	struct here here = load_here(p);
-	bool relaxed = here.raw < load_threshold(p);
-	uint64_t least, limit = 0, margin = (uint64_t)here.one * p->par.hysteresis_percent / 100;
+	bool relaxed = here->raw < load_threshold(p);
+	uint64_t least, limit = 0, margin = (uint64_t)here->one * p->par.hysteresis_percent / 100;
 	struct verdict v = {0};
 	struct proc *pr;
 	uint32_t to = NONE;
@@ -128,14 +140,14 @@ static bool balance_one(struct policy *p, struct policy_actions *ret)
 	if (!p->n_movable)
 		return false;
 	if (!relaxed) {
-		limit = p->par.algorithm ? NONE : here.load > margin ? here.load - margin : 0;
+		limit = p->par.algorithm ? NONE : here->load > margin ? here->load - margin : 0;
 		survey(p, least);
 	}
 	/* the node of the least cost is that for nearly all processes */
 	for (tries = p->par.algorithm ? TRIES - 1 : 0; tries < TRIES; tries++) {
 		uint32_t slot = relaxed ? NONE : choose(p, limit);
 
-		pr = best_process(p, &here, slot, relaxed, &to, &v);
+		pr = best_process(p, here, slot, relaxed, &to, &v);
 		if (pr) {
 			bool home = pr->home_hash && to == proc_home_slot(p, pr);
 
@@ -150,13 +162,15 @@ static bool balance_one(struct policy *p, struct policy_actions *ret)
 /* Above its threshold a node may give several orders in one tick, each seeing what the ones before have changed. */
 static void balance(struct policy *p, struct policy_actions *ret)
 {
-	uint32_t allowed = moves_allowed(p);
+	struct here here = load_here(p);
+	uint32_t allowed = moves_allowed(p, &here);
 	int64_t v, t;
 
-	if (gate_check(p, &v, &t) != POLICY_WHY_NONE)
+	if (gate_check(p, &here, &v, &t) != POLICY_WHY_NONE)
 		return;
-	while (p->n_moves < allowed && balance_one(p, ret))
-		continue;
+	while (p->n_moves < allowed && balance_one(p, &here, ret))
+		if (p->n_moves < allowed)
+			here = load_here(p);
 }
 
 /* Where a guest goes when it must: home, unless another node is faster by more than home_percent or home is out of
@@ -172,7 +186,7 @@ static void expel_one(struct policy *p, struct proc *pr, struct policy_actions *
 	slot = choose(p, NONE);
 	if (slot != NONE && slot != home) {
 		there = calls_slow(p, pr) + slow_there(p, &p->hot[slot], demand);
-		if (home != NONE && node_health(p, &p->hot[home]) != POLICY_DEAD)
+		if (home != NONE && node_health(p, &p->pulse[home]) != POLICY_DEAD)
 			at_home = slow_there(p, &p->hot[home], demand);
 		if (there * (100 + p->par.home_percent) < at_home * 100) {
 			(void)order(p, pr, slot, false, POLICY_EXPEL, &v, ret);
@@ -188,17 +202,19 @@ static void recall(struct policy *p, struct policy_actions *ret)
 {
 	const uint64_t skip = 1ULL << POLICY_WHY_IO_BOUND | 1ULL << POLICY_WHY_YOUNG | 1ULL << POLICY_WHY_IDLE;
 	struct verdict v = {0};
+	uint32_t i, home;
 
 	if (!p->self.guests)
 		return;
-	(void)collect(p, skip, 0, true);
-	for (uint32_t i = 0; i < p->n_movable && p->n_moves < p->par.max_moves; i++) {
-		struct proc *pr = &p->proc[p->movable[i]];
-		uint32_t home = proc_home_slot(p, pr);
+	for (i = 0; i < p->procs.high && p->n_moves < p->par.max_moves; i++) {
+		struct proc *pr = &p->proc[i];
 		int64_t value, threshold;
 
-		if (pr->last.flags & POLICY_PROC_IO && home != NONE &&
-		    node_check(p, &p->hot[home], pr->last.rss, &value, &threshold) == POLICY_WHY_NONE)
+		if (!(pr->last.flags & POLICY_PROC_IO) || !pr->used || !pr->home_hash ||
+		    proc_check(p, pr, skip, &value, &threshold) != POLICY_WHY_NONE)
+			continue;
+		home = proc_home_slot(p, pr);
+		if (home != NONE && node_check(p, &p->hot[home], pr->last.rss, &value, &threshold) == POLICY_WHY_NONE)
 			(void)order(p, pr, home, true, POLICY_GO_HOME, &v, ret);
 	}
 }
@@ -283,13 +299,15 @@ uint32_t best_for_node(struct policy *p, const struct here *here, uint32_t slot,
 static uint32_t choose_suspect(struct policy *p, uint64_t bytes)
 {
 	uint64_t limit = p->suspect_ns;
+	uint32_t slot;
 
 	p->suspect_ns = p->dead_ns;
 	p->doubtful = HOPELESS;
 	survey(p, bytes);
+	slot = choose(p, NONE);
 	p->suspect_ns = limit;
 	p->doubtful = DOUBTFUL;
-	return choose(p, NONE);
+	return slot;
 }
 
 /* Reference: MOSIX's choice of the best node with reservations: random among the least loaded, and what was chosen
@@ -353,7 +371,7 @@ bool policy_best(const struct policy *p, const char *at, uint32_t demand_milli, 
 	for (i = 0; i < p->nodes.high; i++) {
 		const struct hot *h = &p->hot[i];
 
-		if (!h->used || i == here || node_check(p, h, bytes, &v, &t) != POLICY_WHY_NONE ||
+		if (!p->pulse[i].used || i == here || node_check(p, h, bytes, &v, &t) != POLICY_WHY_NONE ||
 		    slow_on(p, h, false, demand_milli) >= least)
 			continue;
 		least = slow_on(p, h, false, demand_milli);

@@ -66,9 +66,9 @@ static void sift_down(const struct policy *p, uint32_t *slots, unsigned n, unsig
 
 		if (child >= n)
 			return;
-		if (child + 1 < n && p->hot[slots[child + 1]].born_ns < p->hot[slots[child]].born_ns)
+		if (child + 1 < n && p->pulse[slots[child + 1]].born_ns < p->pulse[slots[child]].born_ns)
 			child++;
-		if (p->hot[slots[i]].born_ns <= p->hot[slots[child]].born_ns)
+		if (p->pulse[slots[i]].born_ns <= p->pulse[slots[child]].born_ns)
 			return;
 		t = slots[i];
 		slots[i] = slots[child];
@@ -91,7 +91,7 @@ static void heap_offer(const struct policy *p, struct heap *h, uint32_t slot)
 		h->slot[h->n++] = slot;
 		if (h->n == h->max)
 			heapify(p, h);
-	} else if (h->max && p->hot[slot].born_ns > p->hot[h->slot[0]].born_ns) {
+	} else if (h->max && p->pulse[slot].born_ns > p->pulse[h->slot[0]].born_ns) {
 		h->slot[0] = slot;
 		sift_down(p, h->slot, h->n, 0);
 	}
@@ -114,7 +114,7 @@ static void heap_sort(const struct policy *p, struct heap *h)
 }
 
 /* Is it worth telling others? What is older than that nobody takes. */
-static bool tellable(const struct policy *p, const struct hot *h)
+static bool tellable(const struct policy *p, const struct pulse *h)
 {
 	return h->used && (int64_t)p->now - h->born_ns < (int64_t)(p->par.forget_ms * MS) &&
 	       node_health(p, h) != POLICY_DEAD;
@@ -125,14 +125,19 @@ static bool tellable(const struct policy *p, const struct hot *h)
 static unsigned freshest(const struct policy *p, uint32_t *slots, unsigned max)
 {
 	struct heap proved = {.max = max}, heard = {.max = max};
+	int64_t floor[2] = {max ? INT64_MIN : INT64_MAX, max ? INT64_MIN : INT64_MAX}; /* the oldest of a full heap */
 	unsigned n_heard, n_proved, n, a = 0, b = 0;
 	uint32_t i;
 
 	for (i = 0; i < p->nodes.high; i++) {
-		const struct hot *h = &p->hot[i];
+		const struct pulse *h = &p->pulse[i];
+		struct heap *to = h->proved ? &proved : &heard;
 
-		if (h->unanswered < DOUBTFUL && tellable(p, h))
-			heap_offer(p, h->proved ? &proved : &heard, i);
+		if (h->born_ns <= floor[h->proved] || h->unanswered >= DOUBTFUL || !tellable(p, h))
+			continue;
+		heap_offer(p, to, i);
+		if (to->n == max)
+			floor[h->proved] = p->pulse[to->slot[0]].born_ns;
 	}
 	heap_sort(p, &proved);
 	heap_sort(p, &heard);
@@ -140,8 +145,8 @@ static unsigned freshest(const struct policy *p, uint32_t *slots, unsigned max)
 	n_proved = proved.n < max - n_heard ? proved.n : max - n_heard;
 	n_heard = heard.n < max - n_proved ? heard.n : max - n_proved;
 	for (n = 0; n < n_proved + n_heard; n++) {
-		bool from_proved = b == n_heard ||
-				   (a < n_proved && p->hot[proved.slot[a]].born_ns >= p->hot[heard.slot[b]].born_ns);
+		bool from_proved = b == n_heard || (a < n_proved && p->pulse[proved.slot[a]].born_ns >=
+									p->pulse[heard.slot[b]].born_ns);
 
 		slots[n] = from_proved ? proved.slot[a++] : heard.slot[b++];
 	}
@@ -156,7 +161,7 @@ static unsigned accused(const struct policy *p, uint32_t *slots, unsigned max)
 
 	for (k = 0; k < p->n_alive && n < max; k++) {
 		i = p->alive[(k + p->rounds) % p->n_alive]; /* each has its turn */
-		if (p->hot[i].unanswered >= DOUBTFUL && tellable(p, &p->hot[i]))
+		if (p->pulse[i].unanswered >= DOUBTFUL && tellable(p, &p->pulse[i]))
 			slots[n++] = i;
 	}
 	return n;
@@ -166,9 +171,9 @@ static const struct policy_node *entry_now(struct policy *p, uint32_t slot)
 {
 	struct policy_node *e = &p->node[slot];
 
-	e->age_us = (uint64_t)((int64_t)p->now - p->hot[slot].born_ns) / 1000;
+	e->age_us = (uint64_t)((int64_t)p->now - p->pulse[slot].born_ns) / 1000;
 	e->state &= ~(uint32_t)POLICY_ACCUSED;
-	if (p->hot[slot].unanswered >= DOUBTFUL)
+	if (p->pulse[slot].unanswered >= DOUBTFUL)
 		e->state |= POLICY_ACCUSED;
 	return e;
 }
@@ -205,7 +210,7 @@ unsigned policy_window_size(const struct policy *p)
 	if (!p->par.window_age_ms)
 		return p->window;
 	for (i = 0; i < p->n_alive; i++)
-		n += p->hot[p->alive[i]].born_ns >= oldest;
+		n += p->pulse[p->alive[i]].born_ns >= oldest;
 	return n < POLICY_WINDOW_MAX ? n : POLICY_WINDOW_MAX;
 }
 
@@ -216,7 +221,7 @@ static uint32_t nth_proved(const struct policy *p, uint32_t k)
 	uint32_t i;
 
 	for (i = 0; i < p->n_alive; i++)
-		if (p->hot[p->alive[i]].proved && k-- == 0)
+		if (p->pulse[p->alive[i]].proved && k-- == 0)
 			return p->alive[i];
 	return NONE;
 }
@@ -232,16 +237,16 @@ static uint32_t pick(struct policy *p)
 		return NONE;
 	if (p->n_alive && draw_below(p, any) != 0) {
 		i = p->alive[draw_below(p, p->n_alive)];
-		if (!p->hot[i].proved && p->alive_proved && draw_below(p, 2))
+		if (!p->pulse[i].proved && p->alive_proved && draw_below(p, 2))
 			i = nth_proved(p, draw_below(p, p->alive_proved));
 		return i;
 	}
 	k = draw_below(p, p->nodes.count);
 	for (i = 0; i < p->nodes.high; i++)
-		if (p->hot[i].used && k-- == 0)
+		if (p->pulse[i].used && k-- == 0)
 			break;
 	/* who has said that it leaves is not called back */
-	return p->hot[i].left ? NONE : i;
+	return p->pulse[i].left ? NONE : i;
 }
 
 /* ---- questions ----------------------------------------------------------------------------------------------- */
@@ -253,7 +258,7 @@ static uint64_t answer_ns(const struct policy *p)
 
 static bool same(const struct policy *p, const struct asked *a)
 {
-	return p->hot[a->slot].used && p->cold[a->slot].hash == a->hash;
+	return p->pulse[a->slot].used && p->cold[a->slot].hash == a->hash;
 }
 
 /* A node that was stalled finds that everybody is silent; the answers may lie in its sockets. */
@@ -277,7 +282,7 @@ static void count_unanswered(struct policy *p)
 
 	for (i = 0; i < p->n_asked; i++) {
 		struct asked *a = &p->asked[i];
-		struct hot *h = &p->hot[a->slot];
+		struct pulse *h = &p->pulse[a->slot];
 
 		if (!same(p, a) || h->born_ns >= (int64_t)a->since_ns)
 			continue;
@@ -285,6 +290,8 @@ static void count_unanswered(struct policy *p)
 			p->asked[n++] = *a;
 		else if (h->unanswered < HOPELESS)
 			h->unanswered += 1 + (a->confirms && !h->unanswered);
+		if (h->unanswered)
+			p->eldest_ns = INT64_MIN;
 	}
 	p->n_asked = n;
 }
@@ -338,7 +345,7 @@ static uint32_t least_known(const struct policy *p)
 	uint32_t i, best = NONE;
 
 	for (i = 0; i < p->n_alive; i++) {
-		const struct hot *h = &p->hot[p->alive[i]];
+		const struct pulse *h = &p->pulse[p->alive[i]];
 		int64_t asked;
 
 		if (h->born_ns >= least || h->unanswered)
@@ -355,7 +362,7 @@ static uint32_t least_known(const struct policy *p)
 /* Is it time to ask this one? Who has not answered is asked again, when suspect after a pause that grows. */
 static bool overdue(const struct policy *p, uint32_t slot)
 {
-	const struct hot *h = &p->hot[slot];
+	const struct pulse *h = &p->pulse[slot];
 	uint64_t since;
 
 	if (!h->unanswered && (int64_t)p->now - h->born_ns < (int64_t)p->ask_ns)
@@ -366,18 +373,19 @@ static bool overdue(const struct policy *p, uint32_t slot)
 
 void gossip_hint(struct policy *p, uint32_t slot)
 {
-	if (p->n_hints < HINTS_MAX && !p->hot[slot].unanswered && node_health(p, &p->hot[slot]) != POLICY_DEAD)
+	if (p->n_hints < HINTS_MAX && !p->pulse[slot].unanswered && node_health(p, &p->pulse[slot]) != POLICY_DEAD)
 		p->hint[p->n_hints++] = (struct asked){.slot = slot, .hash = p->cold[slot].hash};
 }
 
 /* Those that have spoken themselves come first; of the others, which a neighbour may have invented, one each time. */
 static void ask_overdue(struct policy *p, bool proved, unsigned max, struct policy_actions *ret)
 {
+	bool none = (int64_t)p->now - (int64_t)p->ask_ns < p->eldest_ns; /* of all of them */
 	uint32_t k, i;
 
-	for (k = 0; k < p->n_alive && ret->n_asked < max; k++) {
+	for (k = 0; k < p->n_alive && ret->n_asked < max && !none; k++) {
 		i = p->alive[(k + p->ask_next) % p->n_alive];
-		if (p->hot[i].used && p->hot[i].proved == proved && overdue(p, i))
+		if (p->pulse[i].used && p->pulse[i].proved == proved && overdue(p, i))
 			ask(p, i, false, ret);
 	}
 	p->ask_next = p->n_alive ? (p->ask_next + k) % p->n_alive : 0;
@@ -389,7 +397,7 @@ static void ask_silent(struct policy *p, struct policy_actions *ret)
 	while (p->n_hints && ret->n_asked < POLICY_ASKS_MAX - 1) { /* one is left for those that we miss ourselves */
 		const struct asked *a = &p->hint[--p->n_hints];
 
-		if (same(p, a) && !p->hot[a->slot].unanswered)
+		if (same(p, a) && !p->pulse[a->slot].unanswered)
 			ask(p, a->slot, true, ret);
 	}
 	p->n_hints = 0;

@@ -27,23 +27,34 @@
 #define LOOK_MAX 512 /* nodes whose cost is computed for one decision: any so many are a fair choice */
 #define TRIES 4 /* targets looked at before a decision is put off to the next tick */
 
-/* The part of a known node that each tick scans: one cache line. Its entry lies in policy.node[] under the same slot,
- * the rest in policy.cold[]. */
-struct hot {
+/* The part of a known node that each tick scans, packed: with 10,000 nodes a tick waits for memory more than for
+ * anything else. The rest lies under the same slot in policy.hot[], .cold[] and .node[]. */
+struct pulse {
 	int64_t born_ns; /* when the node said what we know; may lie before this machine's start */
+	union {
+		struct {
+			uint8_t used, left, failed, told; /* told: enum policy_health last announced, 0 = none */
+			uint8_t unanswered; /* questions, since something was heard that it said after them */
+			uint8_t proved; /* it has spoken to this node itself */
+		};
+		uint64_t all; /* so that a node of which there is nothing to say costs one comparison: pulse_calm() */
+	};
+};
+
+/* What a decision asks of a node: one cache line. */
+struct hot {
 	int64_t room; /* bytes for guests: free less the reserve; may be negative */
 	uint64_t out_bytes; /* on their way there from here */
 	uint64_t backoff_until;
 	uint32_t out_milli; /* demand on its way there from here */
 	uint32_t export_milli, one_milli, raw_milli; /* one: normalised load of one process */
 	uint32_t stable_milli; /* exported load and stable_percent of one process */
-	uint32_t state;
+	uint32_t state, cpus_milli, speed;
 	uint8_t n_out; /* records of policy.out[] that name the slot */
-	uint8_t used, left, failed, told, backoff_level; /* told: enum policy_health last announced, 0 = none */
-	uint8_t proved; /* it has spoken to this node itself */
-	uint8_t unanswered; /* questions, since something was heard that it said after them */
+	uint8_t backoff_level;
 } __attribute__((aligned(64)));
 
+_Static_assert(sizeof(struct pulse) == 16, "four of them are a cache line");
 _Static_assert(sizeof(struct hot) == 64, "one cache line");
 _Static_assert(OUT_MAX <= UINT8_MAX, "hot.n_out counts them");
 
@@ -120,19 +131,24 @@ struct policy {
 	unsigned n_hints;
 	uint64_t local_q, export_q; /* runnable milli * SCALE */
 	uint64_t raw_last; /* runnable milli of the last sample; never below the local view */
+	uint64_t age_needed_ms; /* CPU time that a process must have used; follows raw_last */
 	uint32_t own_one;
 	uint32_t n_moves; /* OUT_MOVE records */
 	uint32_t here_milli; /* demand of out[] that the samples still contain */
 	uint64_t here_bytes;
 	bool expelling, sampled;
 	struct table nodes, procs;
+	struct pulse *pulse;
 	struct hot *hot;
+	uint32_t *want; /* of each slot: stable load, with what is on its way there */
 	struct cold *cold;
 	struct policy_node *node;
 	struct proc *proc;
 	uint32_t *alive, n_alive; /* slots that are alive or suspect, by the last sweep */
+	int64_t eldest_ns; /* none of them is older; INT64_MIN while one has not answered */
 	uint32_t n_proved, alive_proved; /* slots in use, and those of alive[], that are proved */
 	uint32_t *stable; /* scratch, beside alive[] */
+	uint64_t survey_bytes; /* memory for which stable[] was made */
 	uint32_t *ties; /* scratch: positions in alive[] */
 	uint32_t *movable, n_movable; /* scratch */
 	struct out out[OUT_MAX];
@@ -188,6 +204,7 @@ int node_entry(struct policy *p, const struct policy_node *e, bool direct);
 int node_failed(struct policy *p, const char *name, bool left, struct policy_actions *ret);
 void node_backoff(struct policy *p, uint32_t slot);
 void node_facts(struct policy *p, uint32_t slot); /* computes the hot part from the entry */
+void node_want(struct policy *p, uint32_t slot); /* the same of what is on its way there */
 void nodes_sweep(struct policy *p, struct policy_actions *ret);
 
 /* gossip.c */
@@ -202,6 +219,7 @@ int proc_update(struct policy *p, const struct policy_process *e);
 int proc_gone(struct policy *p, const struct policy_id *id);
 void proc_left(struct policy *p, const struct policy_id *id); /* it has moved away: remembered for its return */
 uint32_t proc_home_slot(const struct policy *p, const struct proc *pr); /* NONE: home is here or unknown */
+void proc_ages(struct policy *p); /* after each change of raw_last or a parameter */
 /* Why the process itself may not be chosen; NONE if it may. skip: bits 1 << enum policy_why not to look at. value and
  * threshold may be NULL. */
 enum policy_why proc_check(const struct policy *p, const struct proc *pr, uint64_t skip, int64_t *value,
@@ -222,7 +240,7 @@ int move_done(struct policy *p, const struct policy_move *m);
 void moves_expire(struct policy *p);
 void moves_seen_fresh(struct policy *p, uint32_t slot); /* an entry of the node came in */
 void moves_sampled(struct policy *p, uint64_t from_ns); /* a sample came in that began then */
-uint32_t moves_allowed(const struct policy *p);
+uint32_t moves_allowed(const struct policy *p, const struct here *here);
 
 /* admit.c */
 int admit_offer(struct policy *p, const struct policy_offer *o, struct policy_actions *ret);
@@ -236,11 +254,12 @@ enum policy_why node_check(const struct policy *p, const struct hot *h, uint64_t
 uint64_t slow_there(const struct policy *p, const struct hot *h, uint64_t demand_milli); /* with one more there */
 uint64_t calls_slow(const struct policy *p, const struct proc *pr);
 void survey(struct policy *p, uint64_t bytes);
+bool survey_usable(struct policy *p, uint32_t i);
 void judge(const struct policy *p, const struct here *here, const struct proc *pr, const struct hot *h, bool to_home,
 	   struct verdict *ret);
 void judge_return(const struct policy *p, const struct here *here, const struct proc *pr, const struct hot *h,
 		  struct verdict *ret); /* a guest goes home though this node is not too loaded */
-enum policy_why gate_check(const struct policy *p, int64_t *value, int64_t *threshold);
+enum policy_why gate_check(const struct policy *p, const struct here *here, int64_t *value, int64_t *threshold);
 
 /* decide.c */
 void decide(struct policy *p, struct policy_actions *ret);
@@ -248,7 +267,7 @@ uint32_t best_for_node(struct policy *p, const struct here *here, uint32_t slot,
 void place(struct policy *p, uint64_t token, uint64_t bytes, bool not_here, struct policy_actions *ret);
 
 /* Here since it is asked for each known node in each tick. */
-static inline enum policy_health node_health(const struct policy *p, const struct hot *h)
+static inline enum policy_health node_health(const struct policy *p, const struct pulse *h)
 {
 	int64_t age = (int64_t)p->now - h->born_ns;
 
@@ -259,6 +278,19 @@ static inline enum policy_health node_health(const struct policy *p, const struc
 	    (h->unanswered >= HOPELESS || (p->n_proved && !h->proved && age >= 2 * (int64_t)p->dead_ns)))
 		return POLICY_DEAD;
 	return age >= (int64_t)p->suspect_ns || h->unanswered >= DOUBTFUL ? POLICY_SUSPECT : POLICY_ALIVE;
+}
+
+/* Known to be alive, and nothing was left unanswered: of such a node only the age is asked. */
+static inline bool pulse_calm(const struct pulse *h)
+{
+	const struct pulse calm = {.used = 1, .told = POLICY_ALIVE}, any = {.proved = 0xff};
+
+	return (h->all & ~any.all) == calm.all;
+}
+
+static inline const struct pulse *pulse_of(const struct policy *p, const struct hot *h)
+{
+	return &p->pulse[h - p->hot];
 }
 
 static inline struct policy_action *action_add(struct policy_actions *ret, enum policy_action_type type)

@@ -19,17 +19,18 @@ static inline enum policy_why say(enum policy_why why, int64_t v, int64_t t, int
 enum policy_why node_check(const struct policy *p, const struct hot *h, uint64_t bytes, int64_t *value,
 			   int64_t *threshold)
 {
-	int64_t age = (int64_t)p->now - h->born_ns, room;
+	const struct pulse *is = pulse_of(p, h);
+	int64_t age = (int64_t)p->now - is->born_ns, room;
 
 	*value = *threshold = 0;
-	if (h->failed)
+	if (is->failed)
 		return POLICY_WHY_NODE_UNREACHABLE;
-	if (h->left || h->state & POLICY_LEAVING || !(h->state & POLICY_UP))
+	if (is->left || h->state & POLICY_LEAVING || !(h->state & POLICY_UP))
 		return POLICY_WHY_NODE_LEAVING;
 	/* nothing is sent to nodes that a neighbour may have invented */
-	if (p->n_proved && !h->proved)
+	if (p->n_proved && !is->proved)
 		return POLICY_WHY_NODE_HEARSAY;
-	if (age >= (int64_t)p->suspect_ns || h->unanswered >= p->doubtful)
+	if (age >= (int64_t)p->suspect_ns || is->unanswered >= p->doubtful)
 		return say(POLICY_WHY_NODE_DEAD, age / (int64_t)MS, (int64_t)(p->suspect_ns / MS), value, threshold);
 	if (h->state & POLICY_BLOCK)
 		return POLICY_WHY_NODE_BLOCKED;
@@ -55,33 +56,39 @@ static void survey_costs(struct policy *p, uint64_t bytes)
 	for (k = 0; k < n; k++) {
 		const struct hot *h = &p->hot[p->alive[i = (first + k) % p->n_alive]];
 
-		if (!h->used || node_check(p, h, bytes, &v, &t) != POLICY_WHY_NONE)
+		if (!pulse_of(p, h)->used || node_check(p, h, bytes, &v, &t) != POLICY_WHY_NONE)
 			continue;
 		cost = economic_cost(p, h, bytes, 1000);
 		p->stable[i] = cost < NONE ? (uint32_t)cost : NONE - 1;
 	}
 }
 
-/* The stable load of every living node that could take `bytes`, beside alive[]; the others get NONE. */
+/* The stable load of every living node, beside alive[]. Whether one of them could take `bytes` is asked when it is
+ * looked at, which most of them never are. */
 void survey(struct policy *p, uint64_t bytes)
 {
-	int64_t v, t;
 	uint32_t i;
+
+	p->survey_bytes = bytes;
 
 	if (p->par.algorithm) {
 		survey_costs(p, bytes);
 		return;
 	}
-	for (i = 0; i < p->n_alive; i++) {
-		const struct hot *h = &p->hot[p->alive[i]];
-		uint64_t stable = h->stable_milli;
+	for (i = 0; i < p->n_alive; i++)
+		p->stable[i] = p->want[p->alive[i]];
+}
 
-		if (h->out_milli)
-			stable += (uint64_t)h->one_milli * h->out_milli / 1000;
-		p->stable[i] = NONE;
-		if (h->used && node_check(p, h, bytes, &v, &t) == POLICY_WHY_NONE && stable < NONE)
-			p->stable[i] = (uint32_t)stable;
-	}
+/* A node of the survey, by its place there; one that will not do is taken out. */
+bool survey_usable(struct policy *p, uint32_t i)
+{
+	const struct hot *h = &p->hot[p->alive[i]];
+	int64_t v, t;
+
+	if (pulse_of(p, h)->used && node_check(p, h, p->survey_bytes, &v, &t) == POLICY_WHY_NONE)
+		return true;
+	p->stable[i] = NONE;
+	return false;
 }
 
 /* Normalised load that demand_milli makes on a node where one process makes `one`. */
@@ -92,9 +99,7 @@ static uint64_t part(uint32_t one, uint64_t demand_milli)
 
 uint64_t slow_there(const struct policy *p, const struct hot *h, uint64_t demand_milli)
 {
-	const struct policy_node *e = &p->node[h - p->hot];
-
-	return policy_slowdown((uint64_t)h->raw_milli + h->out_milli + demand_milli, e->cpus_milli, e->speed);
+	return policy_slowdown((uint64_t)h->raw_milli + h->out_milli + demand_milli, h->cpus_milli, h->speed);
 }
 
 /* Extra time per CPU time of a process that is away from home, milli: each forwarded call costs call_us. */
@@ -189,22 +194,21 @@ void judge(const struct policy *p, const struct here *here, const struct proc *p
 void judge_return(const struct policy *p, const struct here *here, const struct proc *pr, const struct hot *h,
 		  struct verdict *ret)
 {
-	const struct policy_node *e = &p->node[h - p->hot];
 	uint64_t raw = (uint64_t)h->raw_milli + h->out_milli + pr->last.demand_milli;
 
 	*ret = (struct verdict){.why = POLICY_WHY_NONE};
 	ret->why = node_check(p, h, pr->last.rss, &ret->value, &ret->threshold);
 	if (ret->why != POLICY_WHY_NONE)
 		return;
-	if (raw > e->cpus_milli + FREE_SLACK_MILLI)
-		ret->why = say(POLICY_WHY_NODE_LOADED, policy_load(raw, e->cpus_milli, e->speed),
-			       policy_load(e->cpus_milli, e->cpus_milli, e->speed), &ret->value, &ret->threshold);
+	if (raw > h->cpus_milli + FREE_SLACK_MILLI)
+		ret->why = say(POLICY_WHY_NODE_LOADED, policy_load(raw, h->cpus_milli, h->speed),
+			       policy_load(h->cpus_milli, h->cpus_milli, h->speed), &ret->value, &ret->threshold);
 	else
 		judge_gain(p, here, pr, h, true, ret);
 }
 
 /* What keeps this node from sending anything away, loads apart. */
-enum policy_why gate_check(const struct policy *p, int64_t *value, int64_t *threshold)
+enum policy_why gate_check(const struct policy *p, const struct here *here, int64_t *value, int64_t *threshold)
 {
 	uint64_t since = p->now - p->last_move;
 
@@ -213,7 +217,7 @@ enum policy_why gate_check(const struct policy *p, int64_t *value, int64_t *thre
 		return POLICY_WHY_STAY;
 	if (p->last_move && since < p->par.min_interval_ms * MS)
 		return say(POLICY_WHY_INTERVAL, (int64_t)(since / MS), p->par.min_interval_ms, value, threshold);
-	if (p->n_moves >= moves_allowed(p))
-		return say(POLICY_WHY_MOVES, p->n_moves, moves_allowed(p), value, threshold);
+	if (p->n_moves >= moves_allowed(p, here))
+		return say(POLICY_WHY_MOVES, p->n_moves, moves_allowed(p, here), value, threshold);
 	return POLICY_WHY_NONE;
 }

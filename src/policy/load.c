@@ -20,6 +20,7 @@ void load_sample(struct policy *p, const struct policy_sample *s)
 	p->export_q = policy_decay_export(p->export_q, raw * SCALE);
 	p->self.mem_free = s->mem_free < p->self.mem_total ? s->mem_free : p->self.mem_total;
 	p->raw_last = raw;
+	proc_ages(p);
 	p->sampled = true;
 	moves_sampled(p, began);
 	admit_sampled(p, began);

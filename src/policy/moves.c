@@ -31,6 +31,7 @@ static void out_unthere(struct policy *p, struct out *o)
 	h->out_milli -= o->demand_milli;
 	h->out_bytes -= o->bytes;
 	h->n_out--;
+	node_want(p, o->slot);
 	o->slot = NONE;
 }
 
@@ -61,6 +62,7 @@ static struct out *out_add(struct policy *p, enum out_kind kind, uint32_t slot, 
 		p->hot[slot].out_milli += demand;
 		p->hot[slot].out_bytes += bytes;
 		p->hot[slot].n_out++;
+		node_want(p, slot);
 	}
 	return o;
 }
@@ -177,7 +179,7 @@ void moves_seen_fresh(struct policy *p, uint32_t slot)
 	if (!p->hot[slot].n_out)
 		return;
 	for (o = p->out; o < p->out + OUT_MAX; o++) {
-		if (o->kind != OUT_DONE || o->slot != slot || p->hot[slot].born_ns <= (int64_t)o->since_ns)
+		if (o->kind != OUT_DONE || o->slot != slot || p->pulse[slot].born_ns <= (int64_t)o->since_ns)
 			continue;
 		out_unthere(p, o);
 		out_settle(p, o);
@@ -198,10 +200,9 @@ void moves_sampled(struct policy *p, uint64_t from_ns)
 
 /* One move at a time; a node with several waiting processes may have more under way. Each is counted at both ends from
  * its order on, so that the next decision sees what this one changes. */
-uint32_t moves_allowed(const struct policy *p)
+uint32_t moves_allowed(const struct policy *p, const struct here *here)
 {
-	struct here here = load_here(p);
-	uint32_t n = here.raw > p->self.cpus_milli ? (here.raw - p->self.cpus_milli) / WAITING_MILLI : 0;
+	uint32_t n = here->raw > p->self.cpus_milli ? (here->raw - p->self.cpus_milli) / WAITING_MILLI : 0;
 
 	if (n < 1)
 		n = 1;

@@ -55,10 +55,11 @@ static int configure(struct policy *p, const struct policy_config *c)
 	if (!p->own_one)
 		p->own_one = 1;
 	for (i = 0; i < p->nodes.high; i++)
-		if (p->hot[i].used)
+		if (p->pulse[i].used)
 			node_facts(p, i); /* the reserve may have changed */
 	if (p->next_gossip > p->now + p->par.gossip_ms * MS)
 		p->next_gossip = p->now + p->par.gossip_ms * MS;
+	proc_ages(p);
 	p->window_for = 0;
 	gossip_limits(p);
 	load_publish(p);
@@ -80,6 +81,8 @@ static size_t arrange(struct policy *p, char *base, const struct policy_limits *
 	uint32_t *bucket, *next;
 	size_t off = sizeof(*p);
 
+	p->pulse = cut(base, &off, lim->nodes, sizeof(*p->pulse));
+	p->want = cut(base, &off, lim->nodes, sizeof(*p->want));
 	p->hot = cut(base, &off, lim->nodes, sizeof(*p->hot));
 	p->cold = cut(base, &off, lim->nodes, sizeof(*p->cold));
 	p->node = cut(base, &off, lim->nodes, sizeof(*p->node));
@@ -260,10 +263,11 @@ const struct policy_params *policy_params(const struct policy *p)
 
 static void view_slot(const struct policy *p, uint32_t i, struct policy_node_view *ret)
 {
+	const struct pulse *is = &p->pulse[i];
 	const struct hot *h = &p->hot[i];
 
-	*ret = (struct policy_node_view){.node = &p->node[i], .health = node_health(p, h), .left = h->left};
-	ret->age_us = (uint64_t)((int64_t)p->now - h->born_ns) / 1000;
+	*ret = (struct policy_node_view){.node = &p->node[i], .health = node_health(p, is), .left = is->left};
+	ret->age_us = (uint64_t)((int64_t)p->now - is->born_ns) / 1000;
 	ret->expected_milli = h->export_milli + (uint32_t)((uint64_t)h->one_milli * h->out_milli / 1000);
 }
 
@@ -283,7 +287,7 @@ bool policy_node_next(const struct policy *p, unsigned *cursor, struct policy_no
 	while (*cursor - 1 < p->nodes.high) {
 		uint32_t i = (*cursor)++ - 1;
 
-		if (!p->hot[i].used)
+		if (!p->pulse[i].used)
 			continue;
 		view_slot(p, i, ret);
 		return true;

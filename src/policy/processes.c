@@ -154,7 +154,7 @@ uint32_t proc_home_slot(const struct policy *p, const struct proc *pr)
 
 	if (!pr->home_hash)
 		return NONE;
-	if (slot != NONE && p->hot[slot].used && p->cold[slot].hash == pr->home_hash)
+	if (slot != NONE && p->pulse[slot].used && p->cold[slot].hash == pr->home_hash)
 		return slot;
 	return node_find(p, pr->last.id.home);
 }
@@ -172,11 +172,11 @@ static bool below(uint64_t v, uint64_t t, int64_t *value, int64_t *threshold)
 /* CPU time in ms that a process must have used. One that waits most of the time has shown by that, too, that it is
  * there to stay, and gains the more by a move; so min_age_ms is divided by the slowdown, but not by more than
  * AGE_DIVISOR. Reference: Harchol-Balter and Downey 1997: the age that pays falls with the difference of the loads. */
-static uint64_t age_needed(const struct policy *p)
+void proc_ages(struct policy *p)
 {
 	uint64_t slow = policy_slowdown(p->raw_last, p->self.cpus_milli, POLICY_SPEED_STANDARD);
 
-	return p->par.min_age_ms * 1000ULL / (slow < AGE_DIVISOR * 1000 ? slow : AGE_DIVISOR * 1000);
+	p->age_needed_ms = p->par.min_age_ms * 1000ULL / (slow < AGE_DIVISOR * 1000 ? slow : AGE_DIVISOR * 1000);
 }
 
 /* One that comes back again and again stays longer each time: what is known of the others must be wrong then, and moves
@@ -204,7 +204,7 @@ enum policy_why proc_check(const struct policy *p, const struct proc *pr, uint64
 	WHY(NOT_FAMILY, !(e->flags & POLICY_PROC_FAMILY));
 	WHY(MOVING, pr->moving || e->flags & POLICY_PROC_BUSY);
 	WHY(RESIDENCE, e->arrived_ns && below(here_ns / MS, residence(p, pr), value, threshold));
-	WHY(YOUNG, below(e->cpu_age_us / 1000, age_needed(p), value, threshold));
+	WHY(YOUNG, below(e->cpu_age_us / 1000, p->age_needed_ms, value, threshold));
 	WHY(IDLE, below(e->demand_milli, p->par.idle_percent * 10, value, threshold));
 	WHY(UNSEEN, !below((p->now - pr->seen_ns) / MS, UNSEEN_NS / MS, value, threshold));
 	(void)below(pr->failed_reason, 0, value, threshold);

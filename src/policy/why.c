@@ -57,7 +57,7 @@ static void why_nodes(struct policy *p, const struct here *here, const struct pr
 	for (i = 0; i < p->nodes.high; i++) {
 		const struct hot *h = &p->hot[i];
 
-		if (!h->used || (relaxed && i != home))
+		if (!p->pulse[i].used || (relaxed && i != home))
 			continue;
 		if (relaxed)
 			judge_return(p, here, pr, h, &v);
@@ -86,7 +86,7 @@ int policy_why(const struct policy *cp, const struct policy_id *id, struct polic
 	if (!pr)
 		return -ENOENT;
 	why_process(p, pr, 0, &l);
-	why = gate_check(p, &v, &t);
+	why = gate_check(p, &here, &v, &t);
 	add(&l, why, v, t, "");
 	if (relaxed)
 		add(&l, POLICY_WHY_LOW_LOAD, here.load,
