@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * What a tick of the policy costs with 10,000 known nodes and 1,000 processes.
- * Prints the median and the greatest time of each kind of tick, of a cluster that all nodes know already. Goal: 50 us for
- * a decision. Must not: be a test; times depend on the machine.
+ * Prints the median and the greatest time of each kind of tick, of a cluster that all nodes know already. Goal: 50 us
+ * for a decision. Must not: be a test; times depend on the machine.
  */
 #include <stdio.h>
 #include <stdlib.h>

@@ -224,19 +224,6 @@ static void do_move(struct sim *s, uint32_t node, const struct policy_action *a)
 		   false);
 }
 
-/* A node that was up is held for suspect or dead. */
-static void note_notice(struct sim *s, const struct policy_action *a)
-{
-	uint32_t about = node_of(s, a->node.name);
-
-	if (about == NOBODY || !s->nodes[about].up || s->now < s->zero)
-		return;
-	if (a->type == POLICY_DO_NODE_SUSPECT)
-		s->tally.suspicions++;
-	if (a->type == POLICY_DO_NODE_DEAD)
-		s->tally.deaths++;
-}
-
 static void tell_or_ask(struct sim *s, uint32_t node, uint32_t to, unsigned ask)
 {
 	const struct policy_node *question[2] = {s->act.window[0], ask ? s->act.asked[ask - 1] : NULL};
@@ -261,8 +248,6 @@ static void act(struct sim *s, uint32_t node)
 
 		if (a->type == POLICY_DO_MOVE)
 			do_move(s, node, a);
-		else if (a->type == POLICY_DO_NODE_SUSPECT || a->type == POLICY_DO_NODE_DEAD)
-			note_notice(s, a);
 	}
 }
 
@@ -275,7 +260,8 @@ void on_second(struct sim *s, uint32_t node, uint32_t run)
 
 	if (!n->up || n->run != run)
 		return;
-	put(s, s->now + SECOND, (struct event){.type = EV_SECOND, .a = node, .b = run});
+	n->awake_ns = s->now + SECOND + stall(s, node);
+	put(s, n->awake_ns, (struct event){.type = EV_SECOND, .a = node, .b = run});
 	if (dt <= 0)
 		return;
 	node_advance(s, node);
@@ -285,6 +271,7 @@ void on_second(struct sim *s, uint32_t node, uint32_t run)
 		measure(s, node, n->jobs[i], dt);
 	n->sampled_ns = s->now;
 	step(s, node, &ev, &s->act);
+	notices_take(s, node, &s->act);
 	act(s, node);
 }
 
@@ -296,6 +283,7 @@ void on_silent(struct sim *s, uint32_t from, uint32_t about)
 		return;
 	memcpy(ev.peer.name, s->nodes[about].entry.name, sizeof(ev.peer.name));
 	step(s, from, &ev, &s->spare);
+	notices_take(s, from, &s->spare);
 }
 
 /* ---- placement ------------------------------------------------------------------------------------------------- */

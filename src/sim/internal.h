@@ -70,7 +70,7 @@ struct job {
 	bool asking; /* an offer of it is under way */
 	bool measured; /* was there at the last sample of its node */
 	uint32_t home, node, slot; /* slot: place in the node's list */
-	uint32_t moves, placed;
+	uint32_t moves, placed, user;
 	double work, left; /* s of a standard CPU */
 	double calls; /* for each second of work */
 	uint64_t rss, came_ns, begin_ns, end_ns; /* came: to its node; 0: it was started there */
@@ -93,6 +93,11 @@ struct node {
 	double runnable;
 	uint64_t *gone, n_gone, cap_gone; /* jobs that ended here, of which the policy has still to be told */
 	uint64_t died_ns, avoided_ns, joined_ns, worked_ns; /* 0: not so far */
+	bool slow;
+	uint64_t awake_ns; /* a slow one does nothing before */
+	uint8_t *doubted_by; /* while it is dead, one for each node: see notices.c */
+	uint32_t doubts, burials;
+	double first_s, half_s, all_s, buried_s; /* after its death; NAN: not so far */
 };
 
 struct brief { /* the part of an entry that changes */
@@ -116,6 +121,8 @@ struct offer {
 
 struct tally {
 	uint64_t arrived, ended, lost, placed, moves, wasted, refused, failed, bytes, suspicions, deaths, looks;
+	uint64_t well_suspected, seen_dead;
+	double first_s, half_s, all_s, buried_s; /* sums over the seen_dead deaths */
 	double age_average, age_greatest, node_seconds;
 	uint64_t frozen_ns;
 };
@@ -125,7 +132,7 @@ struct sim {
 	const struct sim_strategy *how;
 	uint64_t seed, now, zero; /* zero: time 0 of the scenario */
 	uint64_t arrivals_end, last_end;
-	struct luck luck_net, luck_look;
+	struct luck luck_net, luck_look, luck_slow;
 	struct queue queue;
 	struct node *nodes;
 	uint32_t n, known, n_processes, next_round, n_up;
@@ -175,6 +182,12 @@ void daemon_gone(struct sim *s, uint32_t node, uint32_t job); /* the job ended t
 bool daemon_place(struct sim *s, uint32_t job); /* true: it has begun at home and may be on its way */
 void on_second(struct sim *s, uint32_t node, uint32_t run);
 void on_silent(struct sim *s, uint32_t from, uint32_t about);
+
+/* notices.c: who holds whom for gone */
+void notices_begin(struct sim *s, uint32_t node); /* it dies */
+void notices_end(struct sim *s, uint32_t node); /* it is there again, or the run ends */
+void notices_take(struct sim *s, uint32_t observer, const struct policy_actions *act);
+uint64_t stall(struct sim *s, uint32_t node); /* by which the next second of its daemon comes later */
 
 /* messages.c: what goes from daemon to daemon */
 void gossip_to(struct sim *s, uint32_t from, uint32_t to, const struct policy_node *const *window, unsigned n,

@@ -144,6 +144,7 @@ static int job_add(struct sim *s, uint32_t *cap, const struct sim_section_jobs *
 		home = luck_below(l, s->n);
 	s->jobs[s->n_jobs] = (struct job){.home = home,
 					  .node = home,
+					  .user = whole(&g->user),
 					  .begin_ns = s->zero + ns_of(at_s),
 					  .work = fmax(luck_draw(l, &g->work), 1e-6),
 					  .rss = (uint64_t)luck_draw(l, &g->memory),

@@ -136,6 +136,10 @@ void on_gossip(struct sim *s, struct message *m)
 	const struct policy_node *window[POLICY_WINDOW_MAX];
 	unsigned n = (unsigned)number(&s->sc.network.answer), most;
 
+	if (s->nodes[m->to].up && s->nodes[m->to].slow && s->now < s->nodes[m->to].awake_ns) {
+		put(s, s->nodes[m->to].awake_ns, (struct event){.type = EV_GOSSIP, .p = m});
+		return;
+	}
 	if (!s->nodes[m->to].up) {
 		silent(s, m->from, m->to);
 	} else if (!is_lost(s)) {

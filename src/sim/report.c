@@ -22,6 +22,23 @@ static int width_of(const struct sim_column *c)
 	return n > 10 ? n : 10;
 }
 
+static void print_users(FILE *f, const struct sim_column *columns, unsigned n)
+{
+	unsigned u, k;
+	bool any;
+
+	for (u = 1; u <= SIM_USERS_MAX; u++) {
+		for (any = false, k = 0; k < n; k++)
+			any = any || !isnan(columns[k].result.user_slowdown[u]);
+		if (!any)
+			continue;
+		(void)fprintf(f, "user %-16u %-15s", u, "mean slowdown");
+		for (k = 0; k < n; k++)
+			cell(f, width_of(&columns[k]), columns[k].result.user_slowdown[u], 3);
+		(void)fputc('\n', f);
+	}
+}
+
 void sim_print_table(FILE *f, const struct sim_column *columns, unsigned n)
 {
 	const struct sim_metric *m;
@@ -42,6 +59,7 @@ void sim_print_table(FILE *f, const struct sim_column *columns, unsigned n)
 			cell(f, width_of(&columns[k]), sim_metric_of(&columns[k].result, m), m->decimals);
 		(void)fputc('\n', f);
 	}
+	print_users(f, columns, n);
 }
 
 void sim_print_csv(FILE *f, const struct sim_column *columns, unsigned n, uint64_t seed)

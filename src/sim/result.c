@@ -159,6 +159,30 @@ static int jobs_result(const struct sim *s, struct sim_result *r)
 	return 0;
 }
 
+/* Users share the cluster fairly when their jobs are slowed alike. */
+static void users_result(const struct sim *s, struct sim_result *r)
+{
+	double sum[SIM_USERS_MAX + 1] = {0}, jobs[SIM_USERS_MAX + 1] = {0}, least = NAN, greatest = NAN;
+	uint32_t i, users = 0;
+
+	for (i = 0; i < s->n_jobs; i++) {
+		const struct job *j = &s->jobs[i];
+
+		if (j->state != JOB_ENDED)
+			continue;
+		sum[j->user] += (double)(j->end_ns - j->begin_ns) * 1e-9 / j->work;
+		jobs[j->user]++;
+	}
+	for (i = 0; i <= SIM_USERS_MAX; i++)
+		r->user_slowdown[i] = i && jobs[i] > 0 ? sum[i] / jobs[i] : NAN;
+	for (i = 1; i <= SIM_USERS_MAX; i++) {
+		users += jobs[i] > 0;
+		least = fmin(least, r->user_slowdown[i]);
+		greatest = fmax(greatest, r->user_slowdown[i]);
+	}
+	r->unfairness = users > 1 ? greatest / least : NAN;
+}
+
 static void moves_result(const struct sim *s, struct sim_result *r)
 {
 	const struct tally *t = &s->tally;
@@ -188,11 +212,15 @@ static void nodes_result(const struct sim *s, struct sim_result *r)
 			joins++;
 			sum += (double)(n->worked_ns - n->joined_ns) * 1e-9;
 		}
-		if (n->died_ns && !n->up)
+		if (n->died_ns)
 			worst = fmax(worst, n->avoided_ns ? (double)(n->avoided_ns - n->died_ns) * 1e-9 : 0);
 	}
 	r->join_work_s = sum / joins;
 	r->death_avoid_s = worst;
+	r->death_first_s = s->tally.first_s / (double)s->tally.seen_dead; /* of no deaths: not a number */
+	r->death_half_s = s->tally.half_s / (double)s->tally.seen_dead;
+	r->death_all_s = s->tally.all_s / (double)s->tally.seen_dead;
+	r->death_dead_s = s->tally.buried_s / (double)s->tally.seen_dead;
 }
 
 static void gossip_result(const struct sim *s, struct sim_result *r)
@@ -206,6 +234,7 @@ static void gossip_result(const struct sim *s, struct sim_result *r)
 	r->age_greatest_formula = (double)policy_gossip_max_age(n, w) / 1000;
 	r->gossip_bytes = (double)t->bytes / ((double)(s->now - STARTED) * 1e-9) / s->n;
 	r->false_suspicions = (double)t->suspicions / t->node_seconds * 3600;
+	r->false_suspicions_well = (double)t->well_suspected / t->node_seconds * 3600;
 	r->false_deaths = (double)t->deaths / t->node_seconds * 3600;
 }
 
@@ -218,8 +247,10 @@ int result_make(struct sim *s, struct sim_result *r)
 	r->jobs = (double)s->tally.arrived;
 	r->ended = (double)s->tally.ended;
 	r->lost = (double)s->tally.lost;
+	users_result(s, r);
 	moves_result(s, r);
 	r->age_average = r->age_greatest = r->age_average_formula = r->age_greatest_formula = NAN;
+	r->death_first_s = r->death_half_s = r->death_all_s = r->death_dead_s = r->false_suspicions_well = NAN;
 	r->gossip_bytes = r->false_suspicions = r->false_deaths = r->join_work_s = r->death_avoid_s = NAN;
 	if (sim_strategy_has_daemons(s->how)) {
 		gossip_result(s, r);

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include "internal.h"
 
-enum purpose { FOR_NETWORK = 11, FOR_LOOKS };
+enum purpose { FOR_NETWORK = 11, FOR_LOOKS, FOR_SLOW };
 
 void put(struct sim *s, uint64_t time, struct event e)
 {
@@ -46,6 +46,8 @@ static void node_dies(struct sim *s, uint32_t node)
 	s->n_up--;
 	n->died_ns = s->now;
 	n->avoided_ns = 0;
+	n->awake_ns = 0;
+	notices_begin(s, node);
 	for (i = 0; i < s->n_jobs; i++) {
 		struct job *j = &s->jobs[i];
 		bool here = j->state == JOB_RUNS || j->state == JOB_FROZEN;
@@ -68,6 +70,7 @@ static void node_joins(struct sim *s, uint32_t node)
 
 	if (n->up)
 		return;
+	notices_end(s, node);
 	n->up = n->joined = true;
 	s->n_up++;
 	n->joined_ns = n->last_ns = s->now;
@@ -145,8 +148,10 @@ static int start(struct sim *s)
 
 	s->luck_net = luck_of(s->seed, FOR_NETWORK);
 	s->luck_look = luck_of(s->seed, FOR_LOOKS);
+	s->luck_slow = luck_of(s->seed, FOR_SLOW);
 	for (i = 0; i < s->n; i++) {
 		s->nodes[i].last_ns = s->now;
+		s->nodes[i].slow = luck_part(&s->luck_slow) * 100 < number(&s->sc.model.slow_percent);
 		s->n_up += s->nodes[i].up;
 		if (s->nodes[i].up && sim_strategy_has_daemons(s->how))
 			r = daemon_start(s, i);
@@ -192,6 +197,7 @@ static void release(struct sim *s)
 		policy_free(s->nodes[i].policy);
 		free(s->nodes[i].jobs);
 		free(s->nodes[i].gone);
+		free(s->nodes[i].doubted_by);
 	}
 	free(s->nodes);
 	free(s->jobs);
@@ -204,6 +210,7 @@ int sim_run(const struct sim_scenario *sc, const struct sim_strategy *how, uint6
 	    struct err *e)
 {
 	struct sim *s = calloc(1, sizeof(*s));
+	uint32_t i;
 	int r;
 
 	if (!s)
@@ -224,6 +231,8 @@ int sim_run(const struct sim_scenario *sc, const struct sim_strategy *how, uint6
 		r = start(s);
 		if (r == 0)
 			loop(s);
+		for (i = 0; i < s->n; i++)
+			notices_end(s, i);
 		if (r == 0)
 			r = s->error ? s->error : result_make(s, ret);
 		if (r < 0)

@@ -328,6 +328,12 @@ int sim_scenario_read(const char *path, struct sim_scenario *ret, struct err *e)
 	return sim_scenario_parse(path, text, ret, e);
 }
 
+/* How often the section stands in the file; what needs not stand there stands once. */
+static unsigned times_of(const struct sim_scenario *s, enum section section)
+{
+	return section == S_nodes ? s->n_nodes : section == S_jobs ? s->n_jobs : section == S_event ? s->n_event : 1;
+}
+
 int sim_scenario_set(struct sim_scenario *s, const char *settings, struct err *e)
 {
 	_cleanup_free_ char *copy = strdup(settings);
@@ -347,7 +353,7 @@ int sim_scenario_set(struct sim_scenario *s, const char *settings, struct err *e
 		for (i = 0; i < S__MAX; i++)
 			if (strcmp(one, section_names[i]) == 0)
 				section = (enum section)i;
-		if (section == S_NONE || section == S_nodes || section == S_jobs || section == S_event)
+		if (section == S_NONE || times_of(s, section) != 1)
 			return err_set(e, -EINVAL, "%.40s is no section that stands once", one);
 		if (set_key(s, section, trim(dot + 1), trim(equals + 1), e) < 0)
 			return e->code;

@@ -47,7 +47,7 @@ struct sim_section_nodes {
 	struct sim_value count, cpus, speed, memory;
 };
 struct sim_section_jobs {
-	struct sim_value arrive, home, from_s, until_s, work, memory, calls;
+	struct sim_value arrive, home, from_s, until_s, user, work, memory, calls;
 };
 struct sim_section_event {
 	struct sim_value at_s, die, join;
@@ -56,9 +56,11 @@ struct sim_section_network {
 	struct sim_value delay_ms, loss_percent, silence_ms, answer;
 };
 struct sim_section_model {
-	struct sim_value call_us, move_ms, bandwidth_mib, start_ms, refusable, thrash, known, processes;
+	struct sim_value call_us, move_ms, bandwidth_mib, start_ms, refusable, thrash, known, processes, slow_percent,
+	    slow_s;
 };
 
+#define SIM_USERS_MAX 64 /* who start jobs, from 1 on; 0: nobody's */
 #define SIM_SECTIONS_MAX 64 /* of each kind that may stand several times */
 
 struct sim_scenario {
@@ -103,6 +105,7 @@ struct sim_result {
 #define SIM_METRIC(name, decimals, unit, help) double name;
 #include "metrics.def"
 #undef SIM_METRIC
+	double user_slowdown[SIM_USERS_MAX + 1]; /* mean of the jobs of each user that ended; NAN: he had none */
 	double *slowdowns; /* of all jobs that ended, sorted; owned */
 	unsigned n_slowdowns;
 	struct sim_point {

@@ -158,6 +158,62 @@ static void dead_nodes_are_avoided_and_new_ones_used(void **state)
 	sim_result_release(&r);
 }
 
+static void gone_nodes_are_noticed_in_order(void **state)
+{
+	static const char text[] = "[run]\nduration_s = 200\n[nodes]\ncount = 32\n[event]\nat_s = 50\ndie = 3\n";
+	struct sim_result r = run(text, "policy", 4);
+
+	(void)state;
+	assert_true(r.death_first_s > 1 && r.death_first_s < 12);
+	assert_true(r.death_first_s < r.death_half_s && r.death_half_s <= r.death_all_s);
+	assert_true(r.death_all_s < r.death_dead_s && r.death_dead_s < 60);
+	sim_result_release(&r);
+}
+
+/* Who is slow itself is wrong about many, and is suspected; the others hardly suspect each other for that. */
+static void slow_nodes_do_not_spoil_the_others(void **state)
+{
+	static const char text[] = "[run]\nduration_s = 300\n[nodes]\ncount = 64\n[model]\nslow_percent = 5\n";
+	struct sim_result r = run(text, "policy", 2);
+
+	(void)state;
+	assert_true(r.false_suspicions > 20);
+	assert_true(r.false_suspicions_well < r.false_suspicions / 10);
+	sim_result_release(&r);
+}
+
+/* Each user at a machine of his own, with 8 to 52 jobs of the same kind. Luck is in the mean over the seeds. */
+static void users_are_slowed_alike(void **state)
+{
+	static const unsigned jobs[] = {8, 12, 16, 24, 32, 52};
+	double sum[ARRAY_SIZE(jobs)] = {0}, least = INFINITY, greatest = 0;
+	char text[1000] = "[run]\nduration_s = 1\n[nodes]\ncount = 8\n";
+	unsigned i, seed;
+
+	(void)state;
+	for (i = 0; i < ARRAY_SIZE(jobs); i++) {
+		size_t n = strlen(text);
+
+		(void)snprintf(text + n, sizeof(text) - n,
+			       "[jobs]\nuser = %u\nhome = %u\narrive = once %u\nwork = uniform 20 40\n", i + 1, i + 1,
+			       jobs[i]);
+	}
+	for (seed = 1; seed <= 10; seed++) {
+		struct sim_result r = run(text, "policy", seed);
+
+		assert_true(r.ended == r.jobs);
+		assert_true(r.unfairness < 1.3);
+		for (i = 0; i < ARRAY_SIZE(jobs); i++)
+			sum[i] += r.user_slowdown[i + 1];
+		sim_result_release(&r);
+	}
+	for (i = 0; i < ARRAY_SIZE(jobs); i++) {
+		least = fmin(least, sum[i]);
+		greatest = fmax(greatest, sum[i]);
+	}
+	assert_true(greatest / least <= 1.1);
+}
+
 static void comparison_has_all(void **state)
 {
 	static struct sim_scenario s;
@@ -203,7 +259,7 @@ static void shipped_scenarios_run(void **state)
 				continue; /* for minutes */
 			if (sim_run(&s, sim_strategy_at(k), 1, &r, &e) < 0)
 				fail_msg("%s, %s: %s", *path, sim_strategy_at(k)->name, e.text);
-			assert_true(r.jobs > 0 && r.ended + r.lost == r.jobs);
+			assert_true((r.jobs > 0 || !s.n_jobs) && r.ended + r.lost == r.jobs);
 			sim_result_release(&r);
 		}
 	}
@@ -218,6 +274,9 @@ int main(int argc, char **argv)
 	    cmocka_unit_test(crowd_spreads),
 	    cmocka_unit_test(gossip_is_as_old_as_the_formula_says),
 	    cmocka_unit_test(dead_nodes_are_avoided_and_new_ones_used),
+	    cmocka_unit_test(gone_nodes_are_noticed_in_order),
+	    cmocka_unit_test(slow_nodes_do_not_spoil_the_others),
+	    cmocka_unit_test(users_are_slowed_alike),
 	    cmocka_unit_test(comparison_has_all),
 	    cmocka_unit_test_prestate(shipped_scenarios_run, argv + 1),
 	};

@@ -44,6 +44,8 @@ static void reads_everything(void **state)
 	assert_int_equal(sim_scenario_set(&s, "policy.window=64,network.loss_percent=5", &e), 0);
 	assert_int_equal(s.params.window, 64);
 	assert_true(s.network.loss_percent.p[0].low == 5);
+	assert_int_equal(sim_scenario_set(&s, "jobs.work=7", &e), 0);
+	assert_true(s.jobs[0].work.p[0].low == 7);
 }
 
 static void says_what_is_wrong(void **state)
@@ -103,7 +105,7 @@ static void settings_are_checked(void **state)
 	size_t i;
 
 	(void)state;
-	assert_int_equal(sim_scenario_parse("f", "[nodes]", &s, &e), 0);
+	assert_int_equal(sim_scenario_parse("f", "[nodes]\n[nodes]", &s, &e), 0);
 	for (i = 0; i < ARRAY_SIZE(bad); i++) {
 		e = (struct err){0};
 		assert_true(sim_scenario_set(&s, bad[i], &e) < 0);
