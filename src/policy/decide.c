@@ -89,36 +89,60 @@ static uint64_t collect(struct policy *p, uint64_t skip, uint64_t skip_guests, b
 	return least;
 }
 
+/* What a move of the process to the slot would bring, or to its home, which is the other choice of a guest. */
+static void judge_both(struct policy *p, const struct here *here, const struct proc *pr, uint32_t slot, bool relaxed,
+		       uint32_t *ret_slot, struct verdict *ret)
+{
+	uint32_t home = proc_home_slot(p, pr);
+	struct verdict vh;
+
+	*ret_slot = slot;
+	ret->why = POLICY_WHY_NO_GAIN;
+	if (slot != NONE)
+		judge(p, here, pr, &p->hot[slot], slot == home, ret);
+	if (home == NONE || home == slot)
+		return;
+	if (relaxed)
+		judge_return(p, here, pr, &p->hot[home], &vh);
+	else
+		judge(p, here, pr, &p->hot[home], true, &vh);
+	if (vh.why != POLICY_WHY_NONE ||
+	    (ret->why == POLICY_WHY_NONE && vh.slow_there * 100 > ret->slow_there * (100 + p->par.home_percent)))
+		return;
+	*ret_slot = home;
+	*ret = vh;
+}
+
 /* The process of movable[] that gains most by going to the slot (NONE: home only), where for guests of another home
- * that home is the other choice. *ret_slot is where it should go. NULL: none gains. */
+ * that home is the other choice. *ret_slot is where it should go. NULL: none gains. Of equals the first. The one that
+ * could gain most is judged first, since then hardly another one needs to be. */
 static struct proc *best_process(struct policy *p, const struct here *here, uint32_t slot, bool relaxed,
 				 uint32_t *ret_slot, struct verdict *ret)
 {
+	uint32_t i, k, to, likely = 0, at = 0;
+	int64_t most = INT64_MIN, could;
 	struct proc *best = NULL;
-	uint32_t i;
+	struct verdict v;
 
-	for (i = 0; i < p->n_movable; i++) {
-		struct proc *pr = &p->proc[p->movable[i]];
-		uint32_t home = proc_home_slot(p, pr), to = slot;
-		struct verdict v = {.why = POLICY_WHY_NO_GAIN}, vh;
-
-		if (slot != NONE)
-			judge(p, here, pr, &p->hot[slot], slot == home, &v);
-		if (home != NONE && home != slot) {
-			if (relaxed)
-				judge_return(p, here, pr, &p->hot[home], &vh);
-			else
-				judge(p, here, pr, &p->hot[home], true, &vh);
-			if (vh.why == POLICY_WHY_NONE &&
-			    (v.why != POLICY_WHY_NONE ||
-			     vh.slow_there * 100 <= v.slow_there * (100 + p->par.home_percent))) {
-				v = vh;
-				to = home;
-			}
+	for (i = 0; i < p->n_movable && slot != NONE && !p->par.algorithm; i++) {
+		could = judge_most(p, here, &p->proc[p->movable[i]]);
+		if (could > most) {
+			most = could;
+			likely = i;
 		}
-		if (v.why != POLICY_WHY_NONE || (best && v.score <= ret->score))
+	}
+	for (k = 0; k < p->n_movable; k++) {
+		struct proc *pr;
+
+		i = k == 0 ? likely : k <= likely ? k - 1 : k;
+		pr = &p->proc[p->movable[i]];
+		if (best && judge_most(p, here, pr) < ret->score)
+			continue;
+		judge_both(p, here, pr, slot, relaxed, &to, &v);
+		if (v.why != POLICY_WHY_NONE || (best && (v.score < ret->score || (v.score == ret->score && i > at))))
 			continue;
 		best = pr;
+		at = i;
 		*ret = v;
 		*ret_slot = to;
 	}

@@ -259,6 +259,8 @@ void judge(const struct policy *p, const struct here *here, const struct proc *p
 	   struct verdict *ret);
 void judge_return(const struct policy *p, const struct here *here, const struct proc *pr, const struct hot *h,
 		  struct verdict *ret); /* a guest goes home though this node is not too loaded */
+/* No verdict on the process has a greater score, wherever it goes. */
+int64_t judge_most(const struct policy *p, const struct here *here, const struct proc *pr);
 enum policy_why gate_check(const struct policy *p, const struct here *here, int64_t *value, int64_t *threshold);
 
 /* decide.c */

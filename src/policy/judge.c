@@ -114,25 +114,50 @@ uint64_t calls_slow(const struct policy *p, const struct proc *pr)
 	return v < SLOW_MAX ? v : SLOW_MAX;
 }
 
+/* Time that a unit of CPU work takes the process here, milli. */
+static uint64_t slow_now(const struct policy *p, const struct here *here, const struct proc *pr)
+{
+	uint64_t demand = pr->last.demand_milli;
+	uint64_t slow = here->raw >= demand ? here->slow : policy_slowdown(demand, p->self.cpus_milli, p->self.speed);
+
+	return slow + (pr->home_hash ? calls_slow(p, pr) : 0);
+}
+
+static uint64_t age_counted(const struct policy *p, const struct proc *pr)
+{
+	uint64_t horizon = p->par.horizon_ms * 1000ULL;
+
+	return pr->last.cpu_age_us < horizon ? pr->last.cpu_age_us : horizon;
+}
+
+/* Saved time counts for as much as the process wants of a CPU. */
+static int64_t score(const struct proc *pr, int64_t saved_us)
+{
+	return saved_us / 1000 * (int64_t)(pr->last.demand_milli < 1000 ? pr->last.demand_milli : 1000);
+}
+
+int64_t judge_most(const struct policy *p, const struct here *here, const struct proc *pr)
+{
+	if (p->par.algorithm)
+		return INT64_MAX;
+	return score(pr, (int64_t)(age_counted(p, pr) * slow_now(p, here, pr) / 1000));
+}
+
 /* Gain and cost. Reference: Harchol-Balter and Downey 1997, "migrate if age > cost / (n - m)": the CPU time still to
  * come is about the CPU time used, and n - m is the difference of the two slowdowns. */
 static void judge_gain(const struct policy *p, const struct here *here, const struct proc *pr, const struct hot *h,
 		       bool to_home, struct verdict *ret)
 {
-	uint64_t demand = pr->last.demand_milli, age = pr->last.cpu_age_us, cost, slow;
-	uint64_t away = calls_slow(p, pr);
+	uint64_t age = age_counted(p, pr), cost;
 
-	slow = here->raw >= demand ? here->slow : policy_slowdown(demand, p->self.cpus_milli, p->self.speed);
-	ret->slow_here = slow + (pr->home_hash ? away : 0);
-	ret->slow_there = slow_there(p, h, demand) + (to_home ? 0 : away);
+	ret->slow_here = slow_now(p, here, pr);
+	ret->slow_there = slow_there(p, h, pr->last.demand_milli) + (to_home ? 0 : calls_slow(p, pr));
 	if (ret->slow_there * (100 + p->par.min_gain_percent) > ret->slow_here * 100) {
 		ret->why = say(POLICY_WHY_NO_GAIN,
 			       (int64_t)(ret->slow_here * 100 / (ret->slow_there ? ret->slow_there : 1)) - 100,
 			       p->par.min_gain_percent, &ret->value, &ret->threshold);
 		return;
 	}
-	if (age > p->par.horizon_ms * 1000ULL)
-		age = p->par.horizon_ms * 1000ULL;
 	cost = p->par.move_fixed_ms * 1000ULL + (pr->last.rss >> 10) * 1000 / p->par.bandwidth_mib * 1000 / 1024;
 	ret->saved_us = (int64_t)(age * (ret->slow_here - ret->slow_there) / 1000) - (int64_t)cost;
 	if (ret->saved_us <= 0) {
@@ -140,7 +165,7 @@ static void judge_gain(const struct policy *p, const struct here *here, const st
 			       &ret->threshold);
 		return;
 	}
-	ret->score = ret->saved_us / 1000 * (int64_t)(demand < 1000 ? demand : 1000);
+	ret->score = score(pr, ret->saved_us);
 }
 
 /* What the move itself takes is weighed against nothing here: costs are no times. The age that a process must have, the
