@@ -14,10 +14,10 @@ import measure
 JOBS = 4
 
 
-def calibrate(seconds):
-    """Million steps of so much CPU time."""
+def calibrate(seconds, mode='cpu'):
+    """What bench-spin does in so much CPU time: million steps, or thousand calls."""
     def rate():
-        p = subprocess.run([measure.program('bench-spin'), 'cpu', '500'], check=True, stdout=subprocess.PIPE, text=True)
+        p = subprocess.run([measure.program('bench-spin'), mode, '500'], check=True, stdout=subprocess.PIPE, text=True)
         return 500 / float(p.stdout)
     return round(seconds * max(rate() for _ in range(3)))
 
