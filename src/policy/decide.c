@@ -209,9 +209,9 @@ static void expel_one(struct policy *p, struct proc *pr, struct policy_actions *
 	survey(p, pr->last.rss);
 	slot = choose(p, NONE);
 	if (slot != NONE && slot != home) {
-		there = calls_slow(p, pr) + slow_there(p, &p->hot[slot], demand);
+		there = calls_slow(p, pr) + slow_there(&p->hot[slot], demand);
 		if (home != NONE && node_health(p, &p->pulse[home]) != POLICY_DEAD)
-			at_home = slow_there(p, &p->hot[home], demand);
+			at_home = slow_there(&p->hot[home], demand);
 		if (there * (100 + p->par.home_percent) < at_home * 100) {
 			(void)order(p, pr, slot, false, POLICY_EXPEL, &v, ret);
 			return;
@@ -373,7 +373,7 @@ static uint64_t slow_on(const struct policy *p, const struct hot *h, bool is_the
 	uint64_t raw = p->export_q / SCALE + load_promised(p);
 
 	if (h)
-		return slow_there(p, h, is_there ? 0 : demand);
+		return slow_there(h, is_there ? 0 : demand);
 	return policy_slowdown(raw + (is_there ? 0 : demand), p->self.cpus_milli, p->self.speed);
 }
 

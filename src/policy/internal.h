@@ -251,7 +251,7 @@ void admit_sampled(struct policy *p, uint64_t from_ns);
 /* judge.c */
 enum policy_why node_check(const struct policy *p, const struct hot *h, uint64_t bytes, int64_t *value,
 			   int64_t *threshold);
-uint64_t slow_there(const struct policy *p, const struct hot *h, uint64_t demand_milli); /* with one more there */
+uint64_t slow_there(const struct hot *h, uint64_t demand_milli); /* with one more there */
 uint64_t calls_slow(const struct policy *p, const struct proc *pr);
 void survey(struct policy *p, uint64_t bytes);
 bool survey_usable(struct policy *p, uint32_t i);

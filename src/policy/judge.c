@@ -97,7 +97,7 @@ static uint64_t part(uint32_t one, uint64_t demand_milli)
 	return one * demand_milli / 1000;
 }
 
-uint64_t slow_there(const struct policy *p, const struct hot *h, uint64_t demand_milli)
+uint64_t slow_there(const struct hot *h, uint64_t demand_milli)
 {
 	return policy_slowdown((uint64_t)h->raw_milli + h->out_milli + demand_milli, h->cpus_milli, h->speed);
 }
@@ -151,7 +151,7 @@ static void judge_gain(const struct policy *p, const struct here *here, const st
 	uint64_t age = age_counted(p, pr), cost;
 
 	ret->slow_here = slow_now(p, here, pr);
-	ret->slow_there = slow_there(p, h, pr->last.demand_milli) + (to_home ? 0 : calls_slow(p, pr));
+	ret->slow_there = slow_there(h, pr->last.demand_milli) + (to_home ? 0 : calls_slow(p, pr));
 	if (ret->slow_there * (100 + p->par.min_gain_percent) > ret->slow_here * 100) {
 		ret->why = say(POLICY_WHY_NO_GAIN,
 			       (int64_t)(ret->slow_here * 100 / (ret->slow_there ? ret->slow_there : 1)) - 100,
@@ -177,7 +177,7 @@ static void judge_cost(const struct policy *p, const struct here *here, const st
 
 	ret->slow_here = policy_slowdown(here->raw > demand ? here->raw : demand, p->self.cpus_milli, p->self.speed) +
 			 (pr->home_hash ? away : 0);
-	ret->slow_there = slow_there(p, h, demand) + (to_home ? 0 : away);
+	ret->slow_there = slow_there(h, demand) + (to_home ? 0 : away);
 	if (economic_gains(p, here, pr, h, to_home, ret))
 		ret->value = ret->threshold = 0;
 	else
