@@ -292,6 +292,9 @@ int agent_cpu_add(struct guest_thread *g) _must_check_;
 /* memory.c: guest memory, made present first */
 int agent_mem_read(void *ctx, uint64_t addr, void *p, size_t n);
 int agent_mem_write(void *ctx, uint64_t addr, const void *p, size_t n);
+/* For so long a page is waited for that the host has not at the moment. */
+#define AGENT_SHORT_NS (4 * NSEC_PER_SEC)
+#define AGENT_SHORT_LOOK_MS 5
 bool agent_in_file_range(const struct agent *a, uint64_t addr, uint64_t len);
 
 /* map.c: mmap of a file */

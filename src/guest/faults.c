@@ -11,10 +11,12 @@
 
 #include <errno.h>
 #include <linux/userfaultfd.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 
+#include "../base/clock.h"
 #include "../base/log.h"
 #include "../wire/reasons.h"
 
@@ -133,6 +135,7 @@ int agent_page_reply(struct agent *a, const uint8_t *body, size_t n)
 {
 	struct wire_page_reply m;
 	struct uffdio_range wake;
+	uint64_t until = clock_mono_ns() + AGENT_SHORT_NS;
 	int r = wire_page_reply_decode(&m, body, n);
 
 	if (r < 0 || (m.addr & (IMAGE_PAGE - 1)) || (m.data.len & (IMAGE_PAGE - 1)))
@@ -143,7 +146,9 @@ int agent_page_reply(struct agent *a, const uint8_t *body, size_t n)
 		return agent_bring_home(a, NULL, REASON_GUEST_FAULT, 0,
 					"it touched a page that its file does not have");
 	}
-	r = install(a, m.addr, m.data.data, m.data.len);
+	/* Where guests have all the memory that they may have, as in agent_mem_write(). */
+	while ((r = install(a, m.addr, m.data.data, m.data.len)) == -ENOMEM && clock_mono_ns() < until)
+		(void)poll(NULL, 0, AGENT_SHORT_LOOK_MS);
 	a->next_fault = m.addr + m.data.len;
 	wake = (struct uffdio_range){m.addr, m.data.len};
 	(void)ioctl(a->uffd, UFFDIO_WAKE, &wake);

@@ -7,7 +7,10 @@
 #include "agent.h"
 
 #include <errno.h>
+#include <poll.h>
+#include <sys/mman.h>
 
+#include "../base/clock.h"
 #include "../image/pages.h"
 
 bool agent_in_file_range(const struct agent *a, uint64_t addr, uint64_t len)
@@ -91,9 +94,27 @@ int agent_mem_read(void *ctx, uint64_t addr, void *p, size_t n)
 	return make_present(a, addr, n) < 0 || tracee_read(main_tracee(a), addr, p, n) < 0 ? -EFAULT : 0;
 }
 
+/* Is it the host that has no page for what may well be written? */
+static bool host_is_short(struct agent *a, uint64_t addr, size_t n)
+{
+	const struct image_vma *v = refresh(a) < 0 ? NULL : maps_find(&a->b.target, addr);
+
+	return v && !v->file && v->prot & PROT_WRITE && n <= v->end - addr;
+}
+
+/* Where guests have all the memory that they may have, a page for this is refused; godwitd sends guests home then and
+ * raises the limit by what that takes (src/node/room.c). */
 int agent_mem_write(void *ctx, uint64_t addr, const void *p, size_t n)
 {
 	struct agent *a = ctx;
+	uint64_t until = clock_mono_ns() + AGENT_SHORT_NS;
 
-	return make_present(a, addr, n) < 0 || tracee_write(main_tracee(a), addr, p, n) < 0 ? -EFAULT : 0;
+	if (make_present(a, addr, n) < 0)
+		return -EFAULT;
+	while (tracee_write(main_tracee(a), addr, p, n) < 0) {
+		if (!host_is_short(a, addr, n) || clock_mono_ns() >= until)
+			return -EFAULT;
+		(void)poll(NULL, 0, AGENT_SHORT_LOOK_MS);
+	}
+	return 0;
 }

@@ -6,9 +6,11 @@
 #include "group.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include "base/file.h"
@@ -111,7 +113,7 @@ static void hand_down(const struct group *g)
 
 int group_make(const struct group *g, uint64_t bytes, uid_t user, char *procs, size_t cap, struct err *e)
 {
-	char limit[600], text[24];
+	char limit[600], warning[600], text[24];
 	int r = 0;
 
 	(void)snprintf(limit, sizeof(limit), "%s/%s", g->dir, g->v2 ? "memory.max" : "memory.limit_in_bytes");
@@ -122,6 +124,10 @@ int group_make(const struct group *g, uint64_t bytes, uid_t user, char *procs, s
 		hand_down(g);
 	if (chown(limit, user, (gid_t)-1) < 0)
 		r = -errno;
+	/* What warns the daemon before the limit is reached; without it, it looks more often. */
+	(void)snprintf(warning, sizeof(warning), "%s/%s", g->dir, g->v2 ? "memory.high" : "cgroup.event_control");
+	if (r == 0 && chown(warning, user, (gid_t)-1) < 0 && errno != ENOENT)
+		r = -errno;
 	if (r == 0 && bytes) {
 		(void)snprintf(text, sizeof(text), "%llu", (unsigned long long)bytes);
 		r = file_write(limit, text, strlen(text));
@@ -131,6 +137,40 @@ int group_make(const struct group *g, uint64_t bytes, uid_t user, char *procs, s
 		return 0;
 	(void)!group_remove(g);
 	return err_set(e, r, "%s cannot be set: %s", limit, strerror(-r));
+}
+
+int group_sleep(const struct group *g, bool sleep)
+{
+	char path[600];
+
+	if (!g->dir[0] || g->v2)
+		return -ENOTSUP;
+	(void)snprintf(path, sizeof(path), "%s/memory.oom_control", g->dir);
+	return file_write(path, sleep ? "1" : "0", 1);
+}
+
+bool group_stuck(const struct group *g)
+{
+	char path[600], text[256];
+
+	(void)snprintf(path, sizeof(path), "%s/memory.oom_control", g->dir);
+	return file_read_small(path, text, sizeof(text)) > 0 && strstr(text, "under_oom 1");
+}
+
+int group_events(const struct group *g)
+{
+	_cleanup_close_ int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), of = -1;
+	char path[600], text[32];
+	int r;
+
+	(void)snprintf(path, sizeof(path), "%s/memory.oom_control", g->dir);
+	of = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0 || of < 0)
+		return -errno;
+	(void)snprintf(text, sizeof(text), "%d %d", fd, of);
+	(void)snprintf(path, sizeof(path), "%s/cgroup.event_control", g->dir);
+	r = file_write(path, text, strlen(text));
+	return r < 0 ? r : take_fd(&fd);
 }
 
 int group_remove(const struct group *g)

@@ -27,6 +27,7 @@
 #include "spawn.h"
 #include "check.h"
 #include "group.h"
+#include "patience.h"
 
 #define CHILDREN_MAX 4096
 #define CLIENTS_MAX 8
@@ -57,6 +58,7 @@ struct launcher {
 	unsigned n_clients, n_children;
 	char run[256];
 	struct group group; /* of the guests' memory */
+	struct patience patience; /* with those who wait for memory in it */
 	struct loop_watch *sweep; /* timer: the group is to be removed */
 	unsigned sweeps; /* how often that is tried yet */
 	uid_t user; /* the daemon's */
@@ -123,8 +125,12 @@ static void sweep(void *arg)
 {
 	struct launcher *l = arg;
 
+	int r = group_remove(&l->group);
+
 	l->sweep = NULL;
-	if (group_remove(&l->group) == -EBUSY && l->sweeps-- > 0)
+	if (r == 0)
+		patience_end(&l->patience);
+	else if (r == -EBUSY && l->sweeps-- > 0)
 		l->sweep = loop_add_timer(l->loop, clock_mono_ns() + SWEEP_NS, sweep, l);
 }
 
@@ -201,14 +207,16 @@ static int check_agent(struct client *c, const struct order *o, struct err *e)
 
 /* The file by which an agent enters the group, NULL: there is none. A guest without a bound is better than no guest:
  * the daemon watches its memory all the same, and godwit doctor says that there is no bound. */
-static const char *guests_group(const struct launcher *l, uint64_t bytes, char *procs, size_t cap)
+static const char *guests_group(struct launcher *l, uint64_t bytes, char *procs, size_t cap)
 {
 	struct err e = {0};
 
 	if (!l->group.dir[0])
 		return NULL;
-	if (group_make(&l->group, bytes, l->user, procs, cap, &e) == 0)
+	if (group_make(&l->group, bytes, l->user, procs, cap, &e) == 0) {
+		patience_begin(&l->patience, l->loop, &l->group);
 		return procs;
+	}
 	log_warn("the memory of guests has no bound: %s", e.text);
 	return NULL;
 }
@@ -447,7 +455,8 @@ static int run(struct launcher *l, struct err *e)
 	if (geteuid() == 0 && group_find(&l->group, l->run, e) < 0)
 		log_warn("the memory of guests has no bound: %s", e->text);
 	e->code = 0;
-	(void)!group_remove(&l->group); /* one that a launcher before us has left */
+	if (group_remove(&l->group) == -EBUSY) /* one that a launcher before us has left */
+		patience_begin(&l->patience, l->loop, &l->group);
 	log_info("ready in %s for user id %u", l->run, l->user);
 	return loop_run(l->loop);
 }
@@ -456,6 +465,7 @@ static void launcher_free(struct launcher *l)
 {
 	struct child *c;
 
+	patience_end(&l->patience);
 	(void)!group_remove(&l->group);
 	loop_remove(l->sweep);
 	while (l->clients)
@@ -479,7 +489,7 @@ static const char help[] = "usage: godwit-launcher [--run DIR] [--user USER] [--
 
 int main(int argc, char **argv)
 {
-	struct launcher l = {.fd = -1, .who = EXEC_USERS};
+	struct launcher l = {.fd = -1, .patience.fd = -1, .who = EXEC_USERS};
 	const char *user = NULL, *dir = getenv("GODWIT_RUN");
 	struct err e = {0};
 	int i, r;

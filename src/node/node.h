@@ -88,6 +88,8 @@ struct room {
 	uint64_t rate, rate_left,
 	    rate_ns; /* bytes per second that others take; what was left to them and us, and when */
 	struct loop_watch *look;
+	struct room_bell *bell; /* room_bell.c; NULL: none */
+	uint64_t stuck_ns; /* since when guests have been seen at the limit; 0: they are not */
 };
 
 /* ---- exec.c: remote execution ---------------------------------------------------------------------------- */
@@ -412,6 +414,10 @@ uint64_t room_bound(const struct node *n); /* what guests may use together now; 
  */
 uint64_t room_needed(const struct node *n, uint64_t bytes);
 void room_close(struct node *n);
+/* room_bell.c: has fn called when guests use so many bytes together, and when one waits at the limit. */
+void room_bell_set(struct node *n, uint64_t used, void (*fn)(struct node *n));
+void room_bell_close(struct node *n);
+bool room_stuck(const struct node *n); /* does one wait at the limit? */
 
 /* ---- owner.c: what the administrator has decided about guests ---------------------------------------------- */
 

@@ -9,12 +9,19 @@
  *   above 5   new guests are let in                        (policy, reserve_percent)
  *   below 3   a process is sent to a better node           (policy, usher_percent)
  *   below 2   the biggest guest is sent home at once       (the mark; at least 12 MiB, for that takes memory too)
- *   below 1   guests get no more; the kernel ends one      (the bound, the limit of the control group; at least 4 MiB)
+ *   below 1   guests get no more: they wait                (the bound, the limit of the control group; at least 4 MiB)
+ *
+ * The kernel wakes the daemon when guests come to the mark, and when one waits at the bound (room_bell.c). Who waits
+ * there goes home, and so does the biggest; when their agents have told them to stop, the bound is raised by little and
+ * little, so that they get the page that they wait for, stop, and leave. godwit-launcher ends the wait by the kernel's
+ * means if nobody else does (src/launch/patience.h). A page that the kernel needs for a system call is refused at the
+ * bound at once; that is why the mark comes before it.
  *
  * While the host's own processes grow, the mark is higher by what they take until the biggest guest has left. The bound
  * is set anew with each sample. Free memory is looked at as often as needed, so that nobody who writes new
  * pages as fast as a CPU can gets from where it is to the mark unseen.
  */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -35,6 +42,8 @@
 #define RATE_NS (100 * NSEC_PER_MSEC) /* over so long it is measured how fast others take memory */
 #define LEAVE_NS (200 * NSEC_PER_MSEC) /* for leaving: until the image is on its way, and after it */
 #define LEAVE_RATE (128ULL << 20) /* bytes of it per second, on a link of 1 Gb/s and more */
+#define SLACK (512ULL << 10) /* pages that the kernel has taken in advance for each CPU, about */
+#define STOP_NS (20 * NSEC_PER_MSEC) /* in which an agent tells its guest to stop */
 #define AGAIN_NS (10 * NSEC_PER_SEC) /* a guest that has not gone by then is asked once more */
 
 static const char *group_file(const struct room *r, const char *v1, const char *v2, char *buf, size_t cap)
@@ -86,6 +95,7 @@ void room_agent(struct helper *h)
 void room_close(struct node *n)
 {
 	loop_remove(take_ptr(n->room.look));
+	room_bell_close(n);
 	if (n->room.usage_fd >= 0)
 		(void)close(n->room.usage_fd);
 	n->room = (struct room){.usage_fd = -1};
@@ -173,11 +183,23 @@ bool room_relieves(const struct helper *h)
 	return h->relieve_ns && clock_mono_ns() - h->relieve_ns < AGAIN_NS;
 }
 
-/* Sends the biggest guest home, unless what those on their way will give back is enough. Its agent stops it at once: it
- * does not grow while its home gets ready. */
-static void relieve(struct node *n, uint64_t missing)
+/* Its agent stops it at once: it does not grow while its home gets ready. */
+static void send_home(struct helper *h, uint64_t memory)
 {
 	struct wire_helper_evict m = {.reason = REASON_HOST_MEMORY};
+	struct node *n = h->node;
+
+	h->relieve_ns = clock_mono_ns();
+	log_info("guest %lld (%s) of %s is sent home: it uses %llu MiB, and this node has only %llu MiB free",
+		 (long long)h->pid, h->comm, h->home, (unsigned long long)memory >> 20,
+		 (unsigned long long)n->sampler.mem_free >> 20);
+	if (helper_send(h, NODE_FRAME(n, helper_evict, &m), -1) < 0)
+		log_warn("the agent of guest %lld takes no order", (long long)h->pid);
+}
+
+/* Sends the biggest guest home, unless what those on their way will give back is enough. */
+static void relieve(struct node *n, uint64_t missing)
+{
 	uint64_t going = 0, most = 0, memory;
 	struct helper *h, *biggest = NULL;
 
@@ -194,13 +216,76 @@ static void relieve(struct node *n, uint64_t missing)
 	}
 	if (!biggest || going >= missing)
 		return;
-	biggest->relieve_ns = clock_mono_ns();
-	log_info("guest %lld (%s) of %s is sent home: it uses %llu MiB, and this node has only %llu MiB free",
-		 (long long)biggest->pid, biggest->comm, biggest->home, (unsigned long long)most >> 20,
-		 (unsigned long long)n->sampler.mem_free >> 20);
-	if (helper_send(biggest, NODE_FRAME(n, helper_evict, &m), -1) < 0)
-		log_warn("the agent of guest %lld takes no order", (long long)biggest->pid);
+	send_home(biggest, most);
 }
+
+static void write_bound(struct node *n, uint64_t bound)
+{
+	struct room *r = &n->room;
+	char file[640], text[24];
+
+	(void)snprintf(text, sizeof(text), "%llu", (unsigned long long)bound);
+	if (file_write(group_file(r, "memory.limit_in_bytes", "memory.max", file, sizeof(file)), text, strlen(text)) ==
+	    0)
+		r->bound = bound;
+}
+
+/* Does somebody wait at the bound, or would the next one? */
+static bool at_bound(const struct node *n)
+{
+	return n->room.dir[0] && !n->room.v2 &&
+	       (room_stuck(n) || (n->room.bound && read_used(n) + SLACK > n->room.bound));
+}
+
+/* Is one of its threads asleep where only the kernel wakes it? */
+static bool waits_for_memory(const struct helper *h)
+{
+	const struct sampler *s = &h->node->sampler;
+	struct proc_stat st;
+	struct dirent *ent;
+	char path[40];
+	size_t i;
+
+	for (i = 0; i < s->n_procs; i++) {
+		_cleanup_closedir_ DIR *d = NULL;
+
+		if (s->procs[i].godwit || (h->guest ? s->procs[i].pid != h->guest : s->procs[i].ppid != h->os_pid))
+			continue;
+		(void)snprintf(path, sizeof(path), "/proc/%d/task", s->procs[i].pid);
+		d = opendir(path);
+		while (d && (ent = readdir(d)))
+			if (atoi(ent->d_name) > 0 && proc_read_stat(atoi(ent->d_name), &st) == 0 && st.state == 'D')
+				return true;
+	}
+	return false;
+}
+
+static void raise_bound(struct node *n)
+{
+	uint64_t used = read_used(n);
+
+	/* the host's own needs some of what there is, too */
+	write_bound(n, (used > n->room.bound ? used : n->room.bound) + n->sampler.mem_free / 4);
+}
+
+/* Guests are at the bound. */
+static void unstick(struct node *n)
+{
+	struct room *r = &n->room;
+	uint64_t now = clock_mono_ns();
+	struct helper *h;
+
+	if (!r->stuck_ns)
+		r->stuck_ns = now;
+	relieve(n, part_of(n, MARK_PERCENT, MARK_LEAST));
+	for (h = n->helpers; h; h = h->next)
+		if (h->greeted && h->kind == HELPER_AGENT && h->arrived_ns && !room_relieves(h) && waits_for_memory(h))
+			send_home(h, guest_memory(h));
+	if (now - r->stuck_ns >= STOP_NS)
+		raise_bound(n);
+}
+
+static void look_now(struct node *n);
 
 static void look(void *arg)
 {
@@ -214,26 +299,34 @@ static void look(void *arg)
 	mem_free = n->sampler.mem_free;
 	if (mem_free < mark)
 		relieve(n, mark - mem_free);
+	if (at_bound(n)) {
+		unstick(n);
+		mem_free = mark; /* the next look is soon */
+	} else {
+		n->room.stuck_ns = 0;
+		if (mem_free > mark)
+			room_bell_set(n, read_used(n) + mem_free - mark, look_now);
+	}
 	wait = mem_free > mark ? (mem_free - mark) * 1000 / FASTEST * NSEC_PER_MSEC : 0;
 	if (wait < NSEC_PER_SEC) /* else the next sample is sooner */
 		n->room.look = loop_add_timer(n->loop, clock_mono_ns() + (wait > LOOK_MIN_NS ? wait : LOOK_MIN_NS),
 					      look, n);
 }
 
+static void look_now(struct node *n)
+{
+	loop_remove(take_ptr(n->room.look));
+	look(n);
+}
+
 /* The group's limit. It is never set below what is used, which the kernel would refuse or answer with a killed guest.
  */
 static void set_bound(struct node *n, uint64_t bound)
 {
-	struct room *r = &n->room;
 	uint64_t step = n->sampler.mem_total / 500 + 1;
-	char file[640], text[24];
 
-	if (!r->dir[0] || (bound < r->bound + step && r->bound < bound + step))
-		return;
-	(void)snprintf(text, sizeof(text), "%llu", (unsigned long long)bound);
-	if (file_write(group_file(r, "memory.limit_in_bytes", "memory.max", file, sizeof(file)), text, strlen(text)) ==
-	    0)
-		r->bound = bound;
+	if (n->room.dir[0] && (bound >= n->room.bound + step || n->room.bound >= bound + step))
+		write_bound(n, bound);
 }
 
 uint64_t room_bound(const struct node *n)
@@ -242,7 +335,7 @@ uint64_t room_bound(const struct node *n)
 
 	if (!n->sampler.mem_total)
 		return 0;
-	return read_used(n) + (n->sampler.mem_free > 2 * part ? n->sampler.mem_free - part : part);
+	return read_used(n) + (n->sampler.mem_free > 2 * part ? n->sampler.mem_free - part : n->sampler.mem_free / 2);
 }
 
 uint64_t room_needed(const struct node *n, uint64_t bytes)
@@ -268,7 +361,7 @@ void room_second(struct node *n)
 	}
 	r->used = read_used(n);
 	n->sampler.beside = r->v2 ? r->used : 0;
-	set_bound(n, room_bound(n));
-	loop_remove(take_ptr(r->look));
-	look(n);
+	if (!r->stuck_ns)
+		set_bound(n, room_bound(n));
+	look_now(n);
 }

@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
 # The memory of a host: a guest that outgrows it is sent home in time and computes on there; one that must leave because the
-# owner of the host needs the memory too; one that is faster than anybody can look ends alone. The host's own processes and its
-# daemon notice nothing, and the control group of the guests is gone when they are.
+# owner of the host needs the memory too; those that are faster than anybody can look wait for memory until they are sent home. Only
+# where nobody sends them do they end, alone. The host's own processes and its daemon notice nothing, and the control group of the
+# guests is gone when they are.
 set -u
 # shellcheck source=tests/cluster/lib.sh
 . "$(dirname "$0")/lib.sh" memory.sh
@@ -90,21 +91,35 @@ if wait_quietly 60 grep -q grown "$work/mine/out"; then ok "the owner has what h
 let_end second
 let_end mine
 
-echo "# a guest that nobody could stop in time"
+echo "# guests that grow faster than anybody looks"
 # shellcheck disable=SC2016 # perl's own variables
-start bomb n1 perl -e 'my ($w, @x) = @ARGV; 1 until -e "$w/go"; push @x, "x" x 4e6 for 1 .. 250; open my $f, ">", "$w/full"; 1 until -e "$w/stop"' "$work/bomb"
+bomb='my ($w, @x) = @ARGV; 1 until -e "$w/go"; push @x, chr(97 + $_ % 26) x 4e6 for 1 .. 70; open my $f, ">", "$w/full"; 1 until -e "$w/stop";
+print length($x[$_]), substr($x[$_], 2e6, 1), "\n" for 0 .. $#x'
+"$python" -c 'for i in range(1, 71): print("4000000" + chr(97 + i % 26))' >"$work/bomb.want"
+for round in $(seq "${ROUNDS:-3}"); do
+	cp "$work/bomb.want" "$work/bomb$round.want"
+	start "bomb$round" n1 perl -e "$bomb" "$work/bomb$round"
+	expect_soon "n2 has memory again" n2 Status '{}' 'r["free"] > 100 << 20'
+	says "away" 0 "n1 -> n2" migrate "$pid" n2
+	: >"$work/bomb$round/go"
+	wait_for "it is sent home in time, and grows there" 60 test -e "$work/bomb$round/full"
+	is "n2 has it no more" n1 "$(place n1 "$pid")"
+	let_end "bomb$round"
+	wait_for "the control group is gone" 60 no_groups
+done
+
+echo "# a guest that grows while the daemon is stopped: nobody waits for ever"
+cp "$work/bomb.want" "$work/last.want"
+start last n1 perl -e "$bomb" "$work/last"
 expect_soon "n2 has memory again" n2 Status '{}' 'r["free"] > 100 << 20'
 says "away" 0 "n1 -> n2" migrate "$pid" n2
-: >"$work/bomb/go"
-ended_or_home() { [ -s "$work/bomb/status" ] || [ "$(place n1 "$pid")" = n1 ]; }
-wait_for "it is away no more" 60 ended_or_home
-if [ -s "$work/bomb/status" ]; then
-	is "it ended as by SIGKILL" 137 "$(cat "$work/bomb/status")"
-	logs "the log says why" n1 "$pid.*killed on"
-else
-	: >"$work/bomb/stop"
-	wait_for "it was sent home in time, and grew there" 60 test -e "$work/bomb/full"
-fi
+on n2 kill -STOP "$daemon"
+: >"$work/last/go"
+wait_for "the kernel ends it" 60 test -s "$work/last/status"
+on n2 kill -CONT "$daemon"
+is "it ended as by SIGKILL" 137 "$(cat "$work/last/status")"
+logs "the log says why" n1 "$pid.*killed on"
+wait_for "and after how long" 20 grep -rq "has waited for memory" "$dir/n2"
 wait_for "the control group is gone" 60 no_groups
 if beats owner; then ok "the owner's process goes on"; else bad "the owner's process does not go on"; fi
 is "and the daemon" "$daemon" "$(call n2 Status '{}' --print pid)"
