@@ -222,6 +222,17 @@ static void probe_memory(struct node *n, struct finding *f)
 		    "faster");
 }
 
+static void probe_paging(struct node *n, struct finding *f)
+{
+	if (n->sampler.no_pressure)
+		say(f, WARN, "boot a kernel with CONFIG_PSI, with psi=1, or use control groups of version 2",
+		    "nothing tells how long processes wait for memory: shortage is seen by free memory and page "
+		    "faults");
+	else
+		say(f, OK, "", "processes waited for memory for %u.%u %% of the last second",
+		    n->sampler.stalled_milli / 10, n->sampler.stalled_milli % 10);
+}
+
 static const struct probe {
 	const char *name;
 	void (*fn)(struct node *n, struct finding *f);
@@ -240,6 +251,7 @@ static const struct probe {
     {"kernel.pidfd", probe_pidfd},
     {"kernel.schedstat", probe_schedstat},
     {"guests.memory", probe_memory},
+    {"kernel.pressure", probe_paging},
 };
 
 /* ---- the answer ------------------------------------------------------------------------------------------------- */

@@ -217,6 +217,9 @@ static void do_move(struct node *n, const struct policy_action *a)
 
 	if (a->move.id.home[0] && strcmp(a->move.id.home, n->name) != 0) {
 		h = helper_find_agent(n, a->move.id.home, a->move.id.pid);
+		if (h && a->move.motive == POLICY_MEMORY)
+			log_info("guest %lld (%s) of %s is sent %s: this node soon has too little memory",
+				 (long long)h->pid, h->comm, h->home, a->move.home ? "home" : a->move.to);
 		if (h)
 			request_home(n, h, a->move.home ? "home" : a->move.to,
 				     pays                             ? REASON_BALANCED
@@ -393,6 +396,8 @@ void policy_second(struct node *n, uint64_t dt_ns)
 	ev.sample.dt_ns = dt_ns;
 	ev.sample.runnable_milli = n->sampler.load_milli;
 	ev.sample.mem_free = n->sampler.mem_free;
+	ev.sample.stalled_milli = n->sampler.stalled_milli;
+	ev.sample.faults = n->sampler.faults;
 	(void)policy_event(n, &ev, NULL);
 	tracked_each(n, process_event, NULL);
 	for (h = n->helpers; h; h = h->next)

@@ -256,6 +256,47 @@ void sampler_memory(struct sampler *s)
 	s->mem_free = avail > s->memory_kept ? avail - s->memory_kept : 0;
 }
 
+int sample_parse_pressure(const char *text, uint64_t *ret_us)
+{
+	const char *at = strncmp(text, "some ", 5) ? NULL : strstr(text, " total=");
+
+	if (!at || !isdigit((unsigned char)at[7]))
+		return -EINVAL;
+	errno = 0;
+	*ret_us = strtoull(at + 7, NULL, 10);
+	return errno ? -EINVAL : 0;
+}
+
+/* Signs that the node pages. Where a control group is the limit, what it says; the machine's pressure is that of
+ * others, too, and version 1 has none of its own. */
+static void sample_paging(struct sampler *s, uint64_t interval_ns)
+{
+	_cleanup_free_ char *text = NULL;
+	bool group = s->memory_dir[0] && s->cgroup_memory < UINT64_MAX;
+	uint64_t us, faults, ms = interval_ns / NSEC_PER_MSEC;
+	char path[640], small[256];
+
+	if (group != s->paging_of_group)
+		s->stalled_us = s->faults_all = 0;
+	s->paging_of_group = group;
+	us = s->stalled_us;
+	faults = s->faults_all;
+	(void)snprintf(path, sizeof(path), group ? "%s/memory.pressure" : "/proc/pressure/memory", s->memory_dir);
+	s->no_pressure = file_read_small(path, small, sizeof(small)) <= 0 || sample_parse_pressure(small, &us) < 0;
+	(void)snprintf(path, sizeof(path), group ? "%s/memory.stat" : "/proc/vmstat", s->memory_dir);
+	if (file_read_all(path, 64 * 1024, &text, NULL) == 0)
+		(void)!sample_parse_field(text, group && s->memory_v1 ? "total_pgmajfault" : "pgmajfault", &faults);
+	if (ms && s->stalled_us && us >= s->stalled_us)
+		s->stalled_milli = (uint32_t)(us - s->stalled_us > ms * 1000 ? 1000 : (us - s->stalled_us) / ms);
+	else
+		s->stalled_milli = 0;
+	s->faults = ms && s->faults_all && faults >= s->faults_all && faults - s->faults_all < UINT32_MAX / 1000
+			? (uint32_t)((faults - s->faults_all) * 1000 / ms)
+			: 0;
+	s->stalled_us = us;
+	s->faults_all = faults;
+}
+
 /* ---- processes ---------------------------------------------------------------------------------------- */
 
 static int compare_pid(const void *a, const void *b)
@@ -431,6 +472,7 @@ int sampler_step(struct sampler *s, uint64_t now_ns)
 	if (s->count % LIMITS_EVERY == 1 || s->limits_old)
 		read_limits(s);
 	s->limits_old = false;
+	sample_paging(s, interval);
 	sampler_memory(s);
 	return r;
 }

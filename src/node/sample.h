@@ -49,6 +49,10 @@ struct sampler {
 	/* results */
 	uint32_t cpus_milli, load_milli;
 	uint64_t mem_total, mem_free; /* bytes */
+	uint32_t stalled_milli, faults; /* over the last interval: see struct policy_sample */
+	bool no_pressure; /* the kernel does not tell how long processes wait for memory */
+	bool paging_of_group; /* whose totals these are */
+	uint64_t stalled_us, faults_all; /* totals at the last sample */
 	/* the cgroup file system: where the limit that binds us stands, "" without one */
 	char memory_dir[512];
 	bool memory_v1;
@@ -74,6 +78,7 @@ struct sample_proc *sampler_find(const struct sampler *s, pid_t pid);
 int sample_parse_schedstat(const char *text, uint64_t *ret_run_ns, uint64_t *ret_wait_ns) _must_check_; /* -EINVAL */
 int sample_parse_meminfo(const char *text, uint64_t *ret_total, uint64_t *ret_available) _must_check_; /* bytes */
 int sample_parse_cpu_max(const char *text, uint32_t *ret_milli) _must_check_; /* "max ..." gives UINT32_MAX */
+int sample_parse_pressure(const char *text, uint64_t *ret_us) _must_check_; /* "some ... total=N" */
 int sample_parse_field(const char *text, const char *name,
 		       uint64_t *ret) _must_check_; /* "name value" of memory.stat */
 

@@ -18,16 +18,34 @@ static struct in *in_find(struct policy *p, uint64_t mig, bool used)
 	return NULL;
 }
 
-/* Bytes for guests beyond the reserve and what was promised. A guest that has come shows in the free memory. */
-static int64_t room_here(const struct policy *p)
+/* A guest that has come shows in the free memory. */
+uint64_t admit_promised(const struct policy *p)
 {
-	int64_t room = (int64_t)p->self.mem_free - (int64_t)(p->self.mem_total / 100 * p->par.reserve_percent);
+	uint64_t sum = 0;
 	unsigned i;
 
 	for (i = 0; i < IN_MAX; i++)
 		if (p->in[i].used && !p->in[i].came)
-			room -= (int64_t)p->in[i].bytes;
-	return room;
+			sum += p->in[i].bytes;
+	return sum;
+}
+
+uint64_t admit_arrived(const struct policy *p)
+{
+	uint64_t sum = 0;
+	unsigned i;
+
+	for (i = 0; i < IN_MAX; i++)
+		if (p->in[i].used && p->in[i].came)
+			sum += p->in[i].bytes;
+	return sum;
+}
+
+/* Bytes for guests beyond the reserve and what was promised. */
+static int64_t room_here(const struct policy *p)
+{
+	return (int64_t)p->mem_now - (int64_t)(p->self.mem_total / 100 * p->par.reserve_percent) -
+	       (int64_t)admit_promised(p);
 }
 
 /* Would the guest be better off where it is? A free CPU here is always good. Otherwise several nodes may have chosen

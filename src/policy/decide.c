@@ -260,39 +260,54 @@ static void expel(struct policy *p, struct policy_actions *ret)
 		expel_one(p, &p->proc[p->movable[i]], ret);
 }
 
-/* Memory is short, which goes before what the users of guests want, and those of its own want of their speed: the
- * smallest process that is enough, guests first, else the biggest one there is, to the least loaded node that has the
- * room. Reference: Barak and Braverman 1998: overrides balancing. */
+/* The smallest of movable[] that is enough, guests first, else the biggest one there is. */
+static uint32_t leaver(const struct policy *p)
+{
+	const struct proc *best = NULL;
+	uint32_t i, at = NONE;
+
+	for (i = 0; i < p->n_movable; i++) {
+		const struct proc *pr = &p->proc[p->movable[i]];
+		bool enough = pr->last.rss >= memory_missing(p, pr->last.rss);
+		bool best_enough = best && best->last.rss >= memory_missing(p, best->last.rss);
+
+		if (best && enough <= best_enough && (enough != best_enough || !pr->home_hash >= !best->home_hash) &&
+		    (enough != best_enough || !pr->home_hash != !best->home_hash ||
+		     (enough ? pr->last.rss >= best->last.rss : pr->last.rss <= best->last.rss)))
+			continue;
+		best = pr;
+		at = i;
+	}
+	return at;
+}
+
+/* Memory is short, which goes before what the users of guests want, and those of its own want of their speed: a process
+ * goes to the least loaded node that has the room. Reference: Barak and Braverman 1998: overrides balancing. */
 static bool usher(struct policy *p, struct policy_actions *ret)
 {
 	const uint64_t skip = 1ULL << POLICY_WHY_YOUNG | 1ULL << POLICY_WHY_IDLE | 1ULL << POLICY_WHY_IO_BOUND;
-	uint64_t low = p->self.mem_total / 100 * p->par.usher_percent;
-	uint64_t high = p->self.mem_total / 100 * p->par.reserve_percent, need;
-	uint64_t mem_free = p->self.mem_free + p->here_bytes; /* what is on its way out counts as gone */
-	struct proc *best = NULL;
 	struct verdict v = {0};
-	uint32_t i, slot;
+	unsigned tries;
 
-	if (mem_free >= low || p->self.state & POLICY_STAY || p->n_moves >= p->par.max_moves)
+	if (!p->par.usher_percent || p->self.state & POLICY_STAY || p->n_moves >= p->par.max_moves)
 		return false;
-	need = high > mem_free ? high - mem_free : 0;
+	if (!p->mem_fall && !p->mem_pressed && !p->mem_short && !memory_missing(p, 0))
+		return false;
 	(void)collect(p, skip, WANTED, false);
-	for (i = 0; i < p->n_movable; i++) {
-		struct proc *pr = &p->proc[p->movable[i]];
-		bool enough = pr->last.rss >= need, best_enough = best && best->last.rss >= need;
+	/* for the one that would be best there may be room nowhere */
+	for (tries = 0; tries < TRIES && p->n_movable; tries++) {
+		uint32_t at = leaver(p), slot;
+		struct proc *pr = &p->proc[p->movable[at]];
 
-		if (!best || enough > best_enough || (enough == best_enough && !pr->home_hash < !best->home_hash) ||
-		    (enough == best_enough && !pr->home_hash == !best->home_hash &&
-		     (enough ? pr->last.rss < best->last.rss : pr->last.rss > best->last.rss)))
-			best = pr;
+		if (!memory_short(p, pr->last.rss))
+			return false;
+		survey(p, pr->last.rss);
+		slot = choose(p, NONE);
+		if (slot != NONE)
+			return order(p, pr, slot, slot == proc_home_slot(p, pr), POLICY_MEMORY, &v, ret);
+		p->movable[at] = p->movable[--p->n_movable];
 	}
-	if (!best)
-		return false;
-	survey(p, best->last.rss);
-	slot = choose(p, NONE);
-	if (slot == NONE)
-		return false;
-	return order(p, best, slot, slot == proc_home_slot(p, best), POLICY_MEMORY, &v, ret);
+	return false;
 }
 
 void decide(struct policy *p, struct policy_actions *ret)

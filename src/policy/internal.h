@@ -84,6 +84,7 @@ struct out {
 	uint64_t bytes;
 	uint64_t since_ns; /* start; OUT_DONE: end */
 	bool here; /* still counted in this node's own samples */
+	bool here_memory; /* the same of its memory, which a sample shows as it is in the end and not on average */
 };
 
 struct in {
@@ -136,6 +137,11 @@ struct policy {
 	uint32_t n_moves; /* OUT_MOVE records */
 	uint32_t here_milli; /* demand of out[] that the samples still contain */
 	uint64_t here_bytes;
+	uint64_t mem_now; /* free as the last sample said; what self says lacks what was promised */
+	uint64_t mem_fall; /* bytes per second by which it becomes less */
+	uint64_t mem_fell; /* in the last sample alone */
+	bool mem_pressed; /* the last sample had signs of paging */
+	bool mem_short; /* processes are moved away until the reserve is free again */
 	bool expelling, sampled;
 	struct table nodes, procs;
 	struct pulse *pulse;
@@ -229,6 +235,10 @@ enum policy_why proc_check(const struct policy *p, const struct proc *pr, uint64
 void load_sample(struct policy *p, const struct policy_sample *s);
 void load_publish(struct policy *p); /* own entry from the state */
 uint64_t load_promised(const struct policy *p); /* demand milli of in[] and of placements here */
+/* Is it time to send a process of that size away? From low free memory, now or by the time when it could have left, or
+ * signs of paging, until the reserve is free again. */
+bool memory_short(struct policy *p, uint64_t rss);
+uint64_t memory_missing(const struct policy *p, uint64_t rss); /* bytes, to the reserve, when it could have left */
 struct here load_here(const struct policy *p);
 uint32_t load_threshold(const struct policy *p); /* runnable milli from which the node sends processes away */
 
@@ -240,9 +250,12 @@ int move_done(struct policy *p, const struct policy_move *m);
 void moves_expire(struct policy *p);
 void moves_seen_fresh(struct policy *p, uint32_t slot); /* an entry of the node came in */
 void moves_sampled(struct policy *p, uint64_t from_ns); /* a sample came in that began then */
+uint64_t moves_freed(struct policy *p); /* bytes of those that have left since the last time; they are here no more */
 uint32_t moves_allowed(const struct policy *p, const struct here *here);
 
 /* admit.c */
+uint64_t admit_promised(const struct policy *p); /* bytes that guests will take that have not come */
+uint64_t admit_arrived(const struct policy *p); /* of those that came since the last sample began */
 int admit_offer(struct policy *p, const struct policy_offer *o, struct policy_actions *ret);
 int admit_done(struct policy *p, uint64_t mig, bool ok);
 void admit_expire(struct policy *p);

@@ -6,10 +6,75 @@
  */
 #include "internal.h"
 
+#define AHEAD_PART 3 /* of the memory is believed to be taken before a process has left, at most */
+#define LITTLE 4 /* times the reserve: with more memory free no waiting for memory is for want of it */
+
 /* A pinned process works as hard as any other; so does one whose place is at home. */
 #define STEADY_SKIP                                                                              \
 	(1ULL << POLICY_WHY_CONFINED | 1ULL << POLICY_WHY_PINNED | 1ULL << POLICY_WHY_IO_BOUND | \
 	 1ULL << POLICY_WHY_RESIDENCE | 1ULL << POLICY_WHY_FAILED_LATELY)
+
+/* Little memory is free, and processes wait for it: the node pages, or is about to. */
+static bool pressed(const struct policy *p, const struct policy_sample *s)
+{
+	uint64_t little = p->self.mem_total / 100 * p->par.reserve_percent * LITTLE;
+	/* half of it is enough to go on */
+	uint32_t stall = p->par.usher_stall_percent * (p->mem_pressed ? 5 : 10);
+	uint32_t faults = p->mem_pressed ? p->par.usher_faults / 2 : p->par.usher_faults;
+
+	return p->mem_now < little && ((p->par.usher_stall_percent && s->stalled_milli >= stall) ||
+				       (p->par.usher_faults && s->faults >= faults));
+}
+
+static void memory_sample(struct policy *p, const struct policy_sample *s)
+{
+	uint64_t now = s->mem_free < p->self.mem_total ? s->mem_free : p->self.mem_total;
+	uint64_t before = p->mem_now + moves_freed(p), ms = s->dt_ns / MS;
+	uint64_t fallen = p->sampled && now < before ? before - now : 0;
+
+	/* A guest that has just come took what it was promised, once. */
+	fallen = fallen > admit_arrived(p) ? fallen - admit_arrived(p) : 0;
+	fallen = !ms ? 0 : fallen < BYTES_MAX / 1000 ? fallen * 1000 / ms : BYTES_MAX;
+	/* of the last two samples the slower one: who takes much at once may need no more */
+	p->mem_fall = fallen < p->mem_fell ? fallen : p->mem_fell;
+	p->mem_fell = fallen;
+	p->mem_now = now;
+	p->mem_pressed = pressed(p, s);
+}
+
+/* Bytes that will be taken until a process of that size could have left. */
+static uint64_t memory_soon(const struct policy *p, uint64_t rss)
+{
+	uint64_t ms = p->par.usher_ahead_ms + p->par.move_fixed_ms + (rss >> 20) * 1000 / p->par.bandwidth_mib;
+	uint64_t soon = p->par.usher_ahead_ms ? p->mem_fall / 1000 * ms : 0, most = p->self.mem_total / AHEAD_PART;
+
+	return soon < most ? soon : most;
+}
+
+uint64_t memory_missing(const struct policy *p, uint64_t rss)
+{
+	uint32_t percent = p->par.reserve_percent > p->par.usher_percent ? p->par.reserve_percent
+									 : p->par.usher_percent;
+	uint64_t want = p->self.mem_total / 100 * percent + memory_soon(p, rss);
+	uint64_t mem_free = p->mem_now + p->here_bytes; /* what is on its way out counts as gone */
+
+	return want > mem_free ? want - mem_free : 0;
+}
+
+bool memory_short(struct policy *p, uint64_t rss)
+{
+	uint64_t low = p->self.mem_total / 100 * p->par.usher_percent + memory_soon(p, rss);
+	uint64_t missing = memory_missing(p, rss);
+
+	if (!p->par.usher_percent)
+		return false;
+	if (p->mem_now + p->here_bytes < low || p->mem_pressed)
+		p->mem_short = true;
+	else if (!missing)
+		p->mem_short = false;
+	/* what those on their way will give back may be enough against paging, too */
+	return p->mem_short && (missing || !p->here_bytes);
+}
 
 void load_sample(struct policy *p, const struct policy_sample *s)
 {
@@ -18,7 +83,7 @@ void load_sample(struct policy *p, const struct policy_sample *s)
 
 	p->local_q = policy_decay_local(p->local_q, raw * SCALE);
 	p->export_q = policy_decay_export(p->export_q, raw * SCALE);
-	p->self.mem_free = s->mem_free < p->self.mem_total ? s->mem_free : p->self.mem_total;
+	memory_sample(p, s);
 	p->raw_last = raw;
 	proc_ages(p);
 	p->sampled = true;
@@ -43,7 +108,10 @@ uint64_t load_promised(const struct policy *p)
 
 void load_publish(struct policy *p)
 {
+	uint64_t promised = admit_promised(p);
+
 	p->self.age_us = 0;
+	p->self.mem_free = p->mem_now > promised ? p->mem_now - promised : 0; /* others must not count on it as well */
 	p->self.load_milli = policy_load(p->local_q / SCALE, p->self.cpus_milli, p->self.speed);
 	p->self.export_milli = policy_load(p->export_q / SCALE + load_promised(p), p->self.cpus_milli, p->self.speed);
 }

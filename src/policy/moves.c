@@ -14,11 +14,26 @@
 
 static void out_unhere(struct policy *p, struct out *o)
 {
-	if (!o->here)
-		return;
-	o->here = false;
-	p->here_milli -= o->demand_milli;
-	p->here_bytes -= o->bytes;
+	if (o->here_memory)
+		p->here_bytes -= o->bytes;
+	if (o->here)
+		p->here_milli -= o->demand_milli;
+	o->here = o->here_memory = false;
+}
+
+uint64_t moves_freed(struct policy *p)
+{
+	uint64_t sum = 0;
+	struct out *o;
+
+	for (o = p->out; o < p->out + OUT_MAX; o++) {
+		if (o->kind != OUT_DONE || !o->here_memory)
+			continue;
+		o->here_memory = false;
+		p->here_bytes -= o->bytes;
+		sum += o->bytes;
+	}
+	return sum;
 }
 
 static void out_unthere(struct policy *p, struct out *o)
@@ -84,7 +99,7 @@ int move_order(struct policy *p, const struct policy_id *id, uint32_t slot, bool
 	if (!o)
 		return -ENOBUFS;
 	o->id = pr->last.id;
-	o->here = true;
+	o->here = o->here_memory = true;
 	p->here_milli += o->demand_milli;
 	p->here_bytes += o->bytes;
 	pr->moving = true;

@@ -51,6 +51,8 @@ static int configure(struct policy *p, const struct policy_config *c)
 	p->self.mem_total = c->mem_total < BYTES_MAX ? c->mem_total : BYTES_MAX;
 	if (p->self.mem_free > p->self.mem_total)
 		p->self.mem_free = p->self.mem_total;
+	if (p->mem_now > p->self.mem_total)
+		p->mem_now = p->self.mem_total;
 	p->own_one = policy_load(1000, c->cpus_milli, c->speed);
 	if (!p->own_one)
 		p->own_one = 1;
@@ -125,7 +127,7 @@ int policy_new(const struct policy_limits *limits, const struct policy_config *c
 	p->next_gossip = now_ns;
 	p->self.incarnation = p->first_incarnation = config->incarnation;
 	p->start_ns = now_ns;
-	p->self.mem_free = config->mem_free; /* configure() bounds it */
+	p->self.mem_free = p->mem_now = config->mem_free; /* configure() bounds it */
 	p->self.state = POLICY_UP;
 	memcpy(p->self.name, config->name, sizeof(p->self.name));
 	(void)configure(p, config); /* was checked above */

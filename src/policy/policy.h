@@ -149,6 +149,9 @@ struct policy_sample {
 	uint64_t dt_ns; /* what the averages are over; the sample ends now */
 	uint32_t runnable_milli; /* average number of tasks that ran or waited for a CPU; not normalised */
 	uint64_t mem_free; /* bytes: MemAvailable */
+	uint32_t stalled_milli; /* of the time some task waited for memory to be made free or read back; 0 where nobody
+				   says */
+	uint32_t faults; /* major ones, per second */
 };
 
 struct policy_move {

@@ -201,6 +201,8 @@ static void over_event(struct tape *t, struct policy_event *ev)
 		NUMBER(t, ev->sample.dt_ns);
 		NUMBER(t, ev->sample.runnable_milli);
 		NUMBER(t, ev->sample.mem_free);
+		NUMBER(t, ev->sample.stalled_milli);
+		NUMBER(t, ev->sample.faults);
 		break;
 	case POLICY_EV_PROCESS:
 		over_process(t, &ev->process);

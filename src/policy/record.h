@@ -9,7 +9,7 @@
 
 #include "policy.h"
 
-#define POLICY_RECORD_VERSION 2
+#define POLICY_RECORD_VERSION 3
 #define POLICY_RECORD_HEAD 12 /* bytes at the beginning of a recording: 8 of magic, the version */
 #define POLICY_RECORD_MAX 20000 /* bytes of one record */
 

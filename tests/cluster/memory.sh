@@ -43,6 +43,9 @@ migrate() { on n1 godwit migrate "$@"; }
 
 up 2
 godwit sandbox memory n2 256M || { echo "memory.sh: no control group for memory here; skipped"; exit 77; }
+# What is tested is the host's last resort; the policy would send growing guests away before (ushering.sh).
+on n2 sh -c 'printf "\n[policy]\nusher-percent = 0\n" >>/run/godwit-state/godwit.conf'
+call n2 NodeSet '{"action":"reload"}' || bad "the configuration of n2"
 expect_soon "n2 is small" n1 Nodes '{}' 'len(r["nodes"]) == 2 and any(x["name"] == "n2" and x["state"] == "up" and x["memory"] == 256 << 20 for x in r["nodes"])'
 steady owner n2
 daemon=$(call n2 Status '{}' --print pid)

@@ -103,6 +103,23 @@ static void a_busy_process_is_load(void **state)
 	sampler_release(&s);
 }
 
+static void pressure_is_its_total(void **state)
+{
+	static const char *const bad[] = {"", "full avg10=0.00 avg60=0.00 avg300=0.00 total=7\n", "some avg10=0.00\n",
+					  "some avg10=0.00 avg60=0.00 avg300=0.00 total=\n", "some total=-1\n"};
+	uint64_t us = 5;
+
+	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
+		assert_int_equal(sample_parse_pressure(bad[i], &us), -EINVAL);
+		assert_int_equal(us, 5);
+	}
+	assert_int_equal(sample_parse_pressure("some avg10=0.00 avg60=0.10 avg300=0.00 total=1114964\n"
+					       "full avg10=0.00 avg60=0.00 avg300=0.00 total=119225\n",
+					       &us),
+			 0);
+	assert_int_equal(us, 1114964);
+}
+
 static void limits_of_the_command_line_hold(void **state)
 {
 	struct sampler s;
@@ -125,6 +142,7 @@ int main(void)
 	    cmocka_unit_test(cpu_quota_is_in_thousandths),
 	    cmocka_unit_test(fields_are_found_by_whole_name),
 	    cmocka_unit_test(a_busy_process_is_load),
+	    cmocka_unit_test(pressure_is_its_total),
 	    cmocka_unit_test(limits_of_the_command_line_hold),
 	};
 

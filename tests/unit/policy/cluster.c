@@ -376,6 +376,8 @@ static void second(struct cluster *c, unsigned i)
 	ev.sample.dt_ns = dt;
 	ev.sample.runnable_milli = (uint32_t)(n->run_area / dt);
 	ev.sample.mem_free = n->config.mem_total > used ? n->config.mem_total - used : 0;
+	ev.sample.stalled_milli = n->stalled_milli;
+	ev.sample.faults = n->faults;
 	n->run_area = 0;
 	n->last_sample = c->now;
 	cluster_event(c, i, &ev);

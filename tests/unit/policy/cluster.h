@@ -22,6 +22,7 @@ struct sim_node {
 	unsigned group; /* gossip reaches only nodes of the same group */
 	uint64_t run_area; /* runnable milli * ns since the last sample */
 	uint64_t last_sample;
+	uint32_t stalled_milli, faults; /* signs of paging that it measures */
 	unsigned max_guests; /* most guests at once so far */
 	unsigned moves_out, refused;
 	unsigned suspect_notices, dead_notices, alive_notices, expelled;

@@ -246,6 +246,112 @@ static void a_node_without_memory_sends_a_process_whatever_the_load(void **state
 	cluster_free(c);
 }
 
+/* 4 GiB, of which big and small leave 596 MiB: little, but more than the reserve. n1 has 16 GiB. */
+static struct cluster *little_memory(unsigned *big, unsigned *small)
+{
+	struct cluster *c = cluster_new();
+
+	(void)cluster_node(c, 4000, 10000);
+	(void)cluster_node(c, 4000, 10000);
+	c->node[0].config.mem_total = 4 * GIB;
+	cluster_start(c);
+	*big = cluster_proc(c, 0);
+	*small = cluster_proc(c, 0);
+	c->proc[*big].rss = 3000 * MIB;
+	c->proc[*small].rss = 500 * MIB;
+	cluster_run(c, 15000);
+	assert_int_equal(cluster_moves(c), 0);
+	return c;
+}
+
+static void signs_of_paging_send_a_process(void **state)
+{
+	unsigned big, small, pass;
+	struct cluster *c;
+
+	for (pass = 0; pass < 2; pass++) {
+		c = little_memory(&big, &small);
+		c->node[0].stalled_milli = 99;
+		c->node[0].faults = 999;
+		cluster_run(c, 10000);
+		assert_int_equal(cluster_moves(c), 0);
+		if (pass)
+			c->node[0].faults = 1000;
+		else
+			c->node[0].stalled_milli = 100;
+		cluster_run(c, 10000);
+		assert_int_equal(c->proc[small].node, 1);
+		/* Now it has memory: whatever they wait for, it is not for want of that. */
+		cluster_run(c, 10000);
+		assert_int_equal(c->proc[big].node, 0);
+		cluster_free(c);
+	}
+	/* it can be left out */
+	c = little_memory(&big, &small);
+	c->node[0].config.params.usher_percent = 0;
+	{
+		struct policy_event ev = {.type = POLICY_EV_CONFIG, .config = c->node[0].config};
+
+		cluster_event(c, 0, &ev);
+	}
+	c->node[0].stalled_milli = 500;
+	c->proc[small].rss = 1096 * MIB;
+	cluster_run(c, 10000);
+	assert_int_equal(cluster_moves(c), 0);
+	cluster_free(c);
+}
+
+static void falling_memory_sends_a_process_in_time(void **state)
+{
+	unsigned big, small, t;
+	struct cluster *c = little_memory(&big, &small);
+
+	/* At once is no growth. */
+	c->proc[small].rss += 100 * MIB;
+	cluster_run(c, 5000);
+	assert_int_equal(cluster_moves(c), 0);
+	for (t = 0; t < 20 && !c->proc[small].moving && c->proc[small].node == 0; t++) {
+		c->proc[small].rss += 30 * MIB;
+		cluster_run(c, 1000);
+	}
+	/* The threshold is 3 %, 123 MiB, but in 3 s, and the 8 s that the move takes, it takes 330 MiB more. */
+	assert_in_range(4096 - 3000 - c->proc[small].rss / MIB, 300, 460);
+	cluster_run(c, 15000);
+	assert_int_equal(c->proc[small].node, 1);
+	cluster_free(c);
+}
+
+/* Two nodes that are short of memory, and one that has room for what one of them sends. */
+static void what_was_promised_to_one_is_not_given_to_another(void **state)
+{
+	struct cluster *c = cluster_new();
+	unsigned i, there = 0;
+
+	for (i = 0; i < 3; i++) {
+		(void)cluster_node(c, 4000, 10000);
+		c->node[i].config.mem_total = 4 * GIB;
+	}
+	cluster_start(c);
+	for (i = 0; i < 4; i++)
+		c->proc[cluster_proc(c, i / 2)].rss = 2040 * MIB;
+	c->proc[cluster_proc(c, 2)].rss = 1500 * MIB;
+	for (i = 0; i < 60; i++) {
+		uint64_t used = 0;
+		unsigned k;
+
+		cluster_run(c, 1000);
+		for (k = 0, there = 0; k < 5; k++) {
+			bool comes = c->proc[k].node == 2 || (c->proc[k].moving && c->proc[k].to == 2);
+
+			used += comes ? c->proc[k].rss : 0;
+			there += comes && k < 4;
+		}
+		assert_true(used <= 4 * GIB / 100 * 95);
+	}
+	assert_int_equal(there, 1);
+	cluster_free(c);
+}
+
 static void why_and_decisions_agree(void **state)
 {
 	struct cluster *c = two_nodes();
@@ -392,11 +498,15 @@ static void a_promise_counts_at_once(void **state)
 {
 	struct cluster *c = two_nodes();
 	struct policy_event ev = {.type = POLICY_EV_GUEST_DONE};
+	uint64_t mem_free;
 
 	cluster_run(c, 5000);
+	mem_free = policy_self(c->node[1].policy)->mem_free;
 	assert_true(offer(c, 1, 8 * GIB, false)->admit.accept);
 	assert_int_equal(policy_self(c->node[1].policy)->export_milli, 1000);
 	assert_int_equal(policy_self(c->node[1].policy)->load_milli, 0);
+	/* the others hear of it: who looks for room finds less */
+	assert_int_equal(policy_self(c->node[1].policy)->mem_free, mem_free - 8 * GIB);
 	assert_int_equal(offer(c, 2, 8 * GIB, false)->admit.why, POLICY_WHY_NODE_MEMORY);
 	/* another automatic one: 1 + 1.3 here, nothing known to run at n0 */
 	assert_int_equal(offer(c, 3, MIB, true)->admit.why, POLICY_WHY_CROWDED);
@@ -406,6 +516,7 @@ static void a_promise_counts_at_once(void **state)
 	ev.guest.mig = 4;
 	cluster_event(c, 1, &ev);
 	assert_int_equal(policy_self(c->node[1].policy)->export_milli, 0);
+	assert_int_equal(policy_self(c->node[1].policy)->mem_free, mem_free);
 	assert_true(offer(c, 5, 8 * GIB, true)->admit.accept);
 	/* one that never comes is forgotten */
 	cluster_run(c, 31000);
@@ -553,6 +664,9 @@ int main(void)
 	    cmocka_unit_test(a_calling_guest_returns_when_home_is_free),
 	    cmocka_unit_test(short_memory_at_the_target_vetoes),
 	    cmocka_unit_test(a_node_without_memory_sends_a_process_whatever_the_load),
+	    cmocka_unit_test(signs_of_paging_send_a_process),
+	    cmocka_unit_test(falling_memory_sends_a_process_in_time),
+	    cmocka_unit_test(what_was_promised_to_one_is_not_given_to_another),
 	    cmocka_unit_test(why_and_decisions_agree),
 	    cmocka_unit_test(why_names_the_better_one),
 	    cmocka_unit_test(a_lone_process_is_told_that_its_node_is_not_loaded),
