@@ -5,14 +5,18 @@
  * --or-local in another place than was asked for. Must not: read standard input before the command has begun.
  */
 #include <errno.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
+#include "base/clock.h"
 #include "cli.h"
 #include "client.h"
 #include "exec.h"
@@ -100,10 +104,70 @@ static char **environment(const struct cli *cx)
 	return list;
 }
 
+/* ---- --time ------------------------------------------------------------------------------------------------------ */
+
+static void say_time(const char *node, uint64_t begin_ns, const struct exec_usage *u)
+{
+	(void)fprintf(stderr, "godwit: on %s: %.3f s elapsed, %.3f s user, %.3f s system, %" PRIu64 " KB\n", node,
+		      (double)(clock_mono_ns() - begin_ns) / 1e9, (double)u->user_us / 1e6, (double)u->system_us / 1e6,
+		      u->max_rss_kb);
+}
+
+/* Waits for the child. What the terminal sends it has got as well; what somebody sends to us is meant for it. */
+static int wait_for(pid_t pid, const sigset_t *set, struct rusage *used)
+{
+	siginfo_t info;
+	int status = 0;
+	pid_t r;
+
+	while ((r = wait4(pid, &status, WNOHANG, used)) == 0)
+		if (sigwaitinfo(set, &info) > 0 && info.si_signo != SIGCHLD && info.si_code <= 0)
+			(void)kill(pid, info.si_signo);
+	return r == pid ? status : -1;
+}
+
+/* Here, but with a process that stays and tells what was used. */
+static int run_timed(const struct cli *cx)
+{
+	static const int signals[] = {SIGCHLD, SIGINT, SIGQUIT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2, SIGALRM};
+	uint64_t begin = clock_mono_ns();
+	struct exec_usage usage;
+	struct rusage used;
+	pid_t pid, parent = getpid();
+	sighandler_t old = signal(SIGCHLD, SIG_DFL); /* ignored, it would not come */
+	sigset_t set, mask;
+	int status;
+
+	(void)sigemptyset(&set);
+	for (size_t i = 0; i < ARRAY_SIZE(signals); i++)
+		(void)sigaddset(&set, signals[i]);
+	(void)sigprocmask(SIG_BLOCK, &set, &mask);
+	pid = fork();
+	if (pid == 0) {
+		(void)prctl(PR_SET_PDEATHSIG, SIGHUP);
+		if (getppid() != parent)
+			_exit(CLI_SELF);
+		(void)signal(SIGCHLD, old);
+		(void)sigprocmask(SIG_SETMASK, &mask, NULL);
+		_exit(cli_exec(cx->argv));
+	}
+	if (pid < 0)
+		(void)sigprocmask(SIG_SETMASK, &mask, NULL);
+	status = pid < 0 ? -1 : wait_for(pid, &set, &used);
+	if (status < 0) {
+		(void)fprintf(stderr, "godwit: no process can be started: %s\n", strerror(errno));
+		return CLI_SELF;
+	}
+	(void)sigprocmask(SIG_SETMASK, &mask, NULL);
+	usage = exec_usage_of(&used);
+	say_time("this node", begin, &usage);
+	return cli_end_as(status);
+}
+
 static int run_here(const struct cli *cx, const struct exec_session *s)
 {
 	environ = s->env;
-	return cli_exec(cx->argv);
+	return cli_given(cx, "time") ? run_timed(cx) : cli_exec(cx->argv);
 }
 
 static int pack(struct buf *b, char *const *list)
@@ -257,6 +321,7 @@ static int check_options(const struct cli *cx, struct err *e)
 int verb_exec(struct cli *cx)
 {
 	struct exec_session s = {.at = cx->at};
+	uint64_t begin = clock_mono_ns();
 	enum exec_result r;
 	struct err e = {0};
 
@@ -277,6 +342,8 @@ int verb_exec(struct cli *cx)
 	case EXEC_HERE:
 		return run_here(cx, &s);
 	case EXEC_DONE:
+		if (cli_given(cx, "time"))
+			say_time(s.node, begin, &s.usage);
 		return cli_end_as(s.status);
 	case EXEC_NO_COMMAND:
 		return no_command(s.node, cx->argv[0], &e);

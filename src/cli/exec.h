@@ -10,6 +10,7 @@
 #include <sys/types.h>
 #include <termios.h>
 #include "base/err.h"
+#include "exec/exec.h"
 #include "exec/frames.h"
 
 /* exec_broker.c */
@@ -30,6 +31,7 @@ struct exec_session {
 	bool heard; /* anything at all */
 	bool started;
 	int status; /* of wait(2), once it has ended */
+	struct exec_usage usage; /* then, too */
 };
 
 enum exec_result {

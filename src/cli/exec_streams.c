@@ -402,6 +402,7 @@ static void ended(struct carrying *c, const struct wire_exec_exit *m)
 {
 	if (!c->ended) {
 		c->s->status = m->status;
+		c->s->usage = (struct exec_usage){m->user_us, m->system_us, m->max_rss_kb};
 		c->used = m->used;
 	}
 	c->ended = true;

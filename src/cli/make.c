@@ -101,7 +101,7 @@ static void job_free(struct job *j)
 	free(j);
 }
 
-static void record(struct job *j, int status, bool again)
+static void record(struct job *j, int status, bool again, uint64_t cpu_us)
 {
 	struct make_history *h = &j->build->history;
 	struct make_node *node = &j->build->nodes.list[j->node];
@@ -111,6 +111,7 @@ static void record(struct job *j, int status, bool again)
 
 	node->done += !again;
 	node->wall_ns += now - j->begin_ns;
+	node->cpu_us += cpu_us;
 	if (h->n == h->cap) {
 		list = realloc(h->list, cap * sizeof(*list));
 		if (!list)
@@ -123,16 +124,17 @@ static void record(struct job *j, int status, bool again)
 					     .status = status,
 					     .begin_ns = j->begin_ns,
 					     .end_ns = now,
+					     .cpu_us = cpu_us,
 					     .again = again};
 	h->n += h->list[h->n].command != NULL;
 }
 
 /* It runs no more where it ran. */
-static void job_stop(struct job *j, int status, bool again)
+static void job_stop(struct job *j, int status, bool again, uint64_t cpu_us)
 {
 	if (j->state != JOB_RUNNING)
 		return;
-	record(j, status, again);
+	record(j, status, again, cpu_us);
 	make_nodes_end(&j->build->nodes, j->node, clock_mono_ns());
 	if (status == 0 && !again)
 		j->build->nodes.list[j->node].failures = 0;
@@ -150,7 +152,7 @@ static void failed(struct job *j, const struct make_note *m)
 
 	if (*m->text && make_nodes_failed(&b->nodes, j->node, clock_mono_ns()))
 		say(b, b->nodes.list[j->node].name, m->text);
-	job_stop(j, m->status, true);
+	job_stop(j, m->status, true, m->cpu_us);
 }
 
 /* From here on the process is what is followed: it is about to become the command. */
@@ -173,7 +175,7 @@ static void ended_here(void *arg, int fd, uint32_t events)
 	struct job *j = arg;
 	struct build *b = j->build;
 
-	job_stop(j, -1, false);
+	job_stop(j, -1, false, 0);
 	job_free(j);
 	schedule(b);
 }
@@ -211,7 +213,7 @@ static void job_event(void *arg, int fd, uint32_t events)
 	} else if (r == 1 && m.kind == MAKE_FAILED) {
 		failed(j, &m);
 	} else { /* its end, or the recipe's */
-		job_stop(j, r == 1 ? m.status : SIGKILL, false);
+		job_stop(j, r == 1 ? m.status : SIGKILL, false, r == 1 ? m.cpu_us : 0);
 		job_free(j);
 	}
 	schedule(b);
@@ -241,7 +243,7 @@ static void schedule(struct build *b)
 		else if (i == 0)
 			follow(j);
 		if (j->gone) {
-			job_stop(j, -1, false);
+			job_stop(j, -1, false, 0);
 			job_free(j);
 		}
 	}
@@ -331,14 +333,17 @@ static void progress(void *arg)
 {
 	struct build *b = arg;
 	unsigned running = 0, nodes = 0;
+	uint64_t cpu_us = 0;
 	int n;
 
 	for (unsigned i = 0; i < b->nodes.n; i++) {
 		running += b->nodes.list[i].running;
 		nodes += b->nodes.list[i].running > 0;
+		cpu_us += b->nodes.list[i].cpu_us;
 	}
 	hide_progress(b);
-	n = fprintf(stderr, "%u running on %u nodes, %zu done", running, nodes, b->history.n);
+	n = fprintf(stderr, "%u running on %u nodes, %zu done, %.1f s of CPU time elsewhere", running, nodes,
+		    b->history.n, (double)cpu_us / 1e6);
 	(void)fflush(stderr);
 	b->shown = n > 0 ? (size_t)n : 0;
 	(void)loop_add_timer(b->loop, clock_mono_ns() + PROGRESS_NS, progress, b);

@@ -31,6 +31,7 @@ struct make_node {
 	/* for the summary */
 	unsigned done;
 	uint64_t wall_ns;
+	uint64_t cpu_us; /* of recipes elsewhere, those that failed there included */
 };
 
 struct make_nodes {
@@ -57,7 +58,7 @@ bool make_nodes_failed(struct make_nodes *all, int i, uint64_t now);
 struct make_record {
 	char *command;
 	int node, status; /* -1: not known, it ran here */
-	uint64_t begin_ns, end_ns;
+	uint64_t begin_ns, end_ns, cpu_us; /* cpu_us: not known of what ran here */
 	bool again; /* it ran once more elsewhere */
 };
 
@@ -68,7 +69,7 @@ struct make_history {
 };
 
 /* make_report.c */
-void make_summary(const struct make_history *h, const struct make_nodes *all, double cpu_seconds, FILE *f);
+void make_summary(const struct make_history *h, const struct make_nodes *all, double cpu_here, FILE *f);
 int make_report(const struct make_history *h, const struct make_nodes *all, const char *path) _must_check_; /* -errno */
 
 #endif

@@ -55,19 +55,23 @@ static uint64_t last_end(const struct make_history *h)
 	return end;
 }
 
-void make_summary(const struct make_history *h, const struct make_nodes *all, double cpu_seconds, FILE *f)
+void make_summary(const struct make_history *h, const struct make_nodes *all, double cpu_here, FILE *f)
 {
 	_cleanup_free_ const struct make_record **list = sorted(h);
+	uint64_t elsewhere = 0;
 	unsigned again = 0;
 
 	for (size_t i = 0; i < h->n; i++)
 		again += h->list[i].again;
-	(void)fprintf(f, "godwit make: %zu recipes in %.1f s, %u run again; CPU time of this node %.1f s\n",
-		      h->n - again, seconds(clock_mono_ns() - h->begin_ns), again, cpu_seconds);
+	for (unsigned i = 0; i < all->n; i++)
+		elsewhere += all->list[i].cpu_us;
+	(void)fprintf(f, "godwit make: %zu recipes in %.1f s, %u run again; CPU time %.1f s here, %.1f s elsewhere\n",
+		      h->n - again, seconds(clock_mono_ns() - h->begin_ns), again, cpu_here, (double)elsewhere / 1e6);
 	for (unsigned i = 0; i < all->n; i++)
 		if (all->list[i].done)
-			(void)fprintf(f, "  %-12s %6u recipes %9.1f s\n", all->list[i].name, all->list[i].done,
-				      seconds(all->list[i].wall_ns));
+			(void)fprintf(f, "  %-12s %6u recipes %9.1f s, CPU time %9.1f s\n", all->list[i].name,
+				      all->list[i].done, seconds(all->list[i].wall_ns),
+				      i ? (double)all->list[i].cpu_us / 1e6 : cpu_here);
 	for (size_t i = 0; list && i < h->n && i < LONGEST && duration(list[i]) >= NSEC_PER_SEC; i++) {
 		_cleanup_free_ char *safe = out_safe(list[i]->command);
 
@@ -106,7 +110,10 @@ static void put_bar(FILE *f, const struct make_history *h, const struct make_rec
 	(void)fprintf(f, "<rect x='%.1f' y='%d' width='%.1f' height='%d' fill='%s'><title>",
 		      (double)(r->begin_ns - h->begin_ns) * scale, y, width < 1 ? 1 : width, ROW - 3, colour(r));
 	put_text(f, node);
-	(void)fprintf(f, ", %.2f s from %.2f: ", seconds(duration(r)), seconds(r->begin_ns - h->begin_ns));
+	(void)fprintf(f, ", %.2f s from %.2f", seconds(duration(r)), seconds(r->begin_ns - h->begin_ns));
+	if (r->node)
+		(void)fprintf(f, ", CPU time %.2f s", (double)r->cpu_us / 1e6);
+	(void)fputs(": ", f);
 	put_text(f, r->command);
 	(void)fputs("</title></rect>\n", f);
 }
@@ -128,8 +135,10 @@ static void put_node(FILE *f, const struct make_history *h, const struct make_no
 	}
 	(void)fputs("<h2>", f);
 	put_text(f, all->list[node].name);
-	(void)fprintf(f, "</h2><p>%u recipes, %.1f s</p>\n<svg width='%.0f' height='%d'>\n", all->list[node].done,
-		      seconds(all->list[node].wall_ns), WIDTH, used * ROW + 1);
+	(void)fprintf(f, "</h2><p>%u recipes, %.1f s", all->list[node].done, seconds(all->list[node].wall_ns));
+	if (node)
+		(void)fprintf(f, ", CPU time %.1f s", (double)all->list[node].cpu_us / 1e6);
+	(void)fprintf(f, "</p>\n<svg width='%.0f' height='%d'>\n", WIDTH, used * ROW + 1);
 	if (rows)
 		memset(rows, 0xff, (h->n + 1) * sizeof(*rows));
 	for (size_t i = h->n; rows && i-- > 0;) {

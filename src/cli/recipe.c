@@ -84,9 +84,10 @@ static void describe(const struct recipe *r, char *text, size_t cap)
 		n += (size_t)snprintf(text + n, cap - n, "%s%s", n ? " " : "", *w);
 }
 
-static void tell(const struct recipe *r, enum make_kind kind, int status, const char *text)
+static void tell(const struct recipe *r, enum make_kind kind, int status, const struct exec_usage *used,
+		 const char *text)
 {
-	struct make_note m = {.kind = kind, .status = status};
+	struct make_note m = {.kind = kind, .status = status, .cpu_us = used ? used->user_us + used->system_us : 0};
 
 	(void)snprintf(m.text, sizeof(m.text), "%s", text);
 	if (r->fd >= 0)
@@ -255,20 +256,20 @@ static int run_there(struct recipe *r, bool *here)
 	switch (exec_attempt(&s, &e)) {
 	case EXEC_DONE:
 		if (s.status && nodes_own_failure(r, s.status, why, sizeof(why))) {
-			tell(r, MAKE_FAILED, s.status, why);
+			tell(r, MAKE_FAILED, s.status, &s.usage, why);
 			*here = true;
 			return -1;
 		}
-		tell(r, MAKE_END, s.status, "");
+		tell(r, MAKE_END, s.status, &s.usage, "");
 		return cli_end_as(s.status);
 	case EXEC_LOST:
-		tell(r, MAKE_FAILED, 0, e.text);
+		tell(r, MAKE_FAILED, 0, NULL, e.text);
 		for (ended = clock_mono_ns() + LOST_NS; clock_ms_until(ended) > 0;)
 			(void)poll(NULL, 0, clock_ms_until(ended));
 		return -1;
 	case EXEC_NO_COMMAND:
 		(void)snprintf(why, sizeof(why), "%.200s cannot be executed there: %s", r->argv[0], strerror(-e.code));
-		tell(r, MAKE_FAILED, 0, e.code == -E2BIG ? "" : why);
+		tell(r, MAKE_FAILED, 0, NULL, e.code == -E2BIG ? "" : why);
 		*here = true;
 		return -1;
 	case EXEC_HERE:
@@ -278,7 +279,7 @@ static int run_there(struct recipe *r, bool *here)
 	case EXEC_RETRY:
 		break;
 	}
-	tell(r, MAKE_FAILED, 0, e.text);
+	tell(r, MAKE_FAILED, 0, NULL, e.text);
 	return -1;
 }
 

@@ -145,6 +145,7 @@ const struct cli_verb cli_verbs[] = {
 			{0, "or-local", NULL, "run it here, and say so, when it cannot be begun there"},
 			{0, "no-stdin", NULL, "read nothing here: its standard input is empty"},
 			{0, "no-tty", NULL, "no terminal there, also when there is one here"},
+			{0, "time", NULL, "when it has ended, print where it ran, how long, and what it used"},
 			{0, "clear-env", NULL, "pass on no variables of the environment but those of --env"},
 			{0, "env", "NAME,NAME...", "variables that --clear-env leaves"}),
 		.examples = EXAMPLES({"godwit exec make -C src", "on the node that has least to do"},

@@ -56,6 +56,7 @@ struct command {
 	int master; /* of its terminal, else -1 */
 	bool started, ended, told;
 	int status;
+	struct exec_usage usage;
 };
 
 static struct command *find(const struct executor *x, uint32_t id)
@@ -154,7 +155,11 @@ static void command_fail(struct command *c, enum exec_error kind, const struct e
 static bool command_finish(struct command *c)
 {
 	struct executor *x = c->executor;
-	struct wire_exec_exit m = {.id = c->id, .status = c->status};
+	struct wire_exec_exit m = {.id = c->id,
+				   .status = c->status,
+				   .user_us = c->usage.user_us,
+				   .system_us = c->usage.system_us,
+				   .max_rss_kb = c->usage.max_rss_kb};
 	int i, unread;
 
 	for (i = 0; i < 2; i++) {
@@ -413,6 +418,7 @@ static void on_note(struct command *c, const struct keeper_note *n)
 	case NOTE_ENDED:
 		c->ended = true;
 		c->status = n->value;
+		c->usage = n->usage;
 		until_quiet(c);
 		if (command_finish(c))
 			return;

@@ -6,6 +6,8 @@
 #ifndef GODWIT_EXEC_EXEC_H
 #define GODWIT_EXEC_EXEC_H
 
+#include <stdint.h>
+#include <sys/resource.h>
 #include "../base/clock.h"
 
 #define EXEC_CHUNK (64 * 1024) /* bytes of one EXEC_DATA */
@@ -21,5 +23,17 @@
 #define EXEC_START_NS (30 * NSEC_PER_SEC) /* from EXEC_START to an answer; a directory may be on a slow server */
 #define EXEC_GRACE_NS NSEC_PER_SEC /* from SIGHUP to SIGKILL */
 #define EXEC_IDLE_NS (20 * NSEC_PER_SEC) /* the broker stays so long without a command */
+
+/* What a command has used, and those of its descendants for which somebody has waited. */
+struct exec_usage {
+	uint64_t user_us, system_us, max_rss_kb;
+};
+
+static inline struct exec_usage exec_usage_of(const struct rusage *u)
+{
+	return (struct exec_usage){.user_us = (uint64_t)u->ru_utime.tv_sec * 1000000 + (uint64_t)u->ru_utime.tv_usec,
+				   .system_us = (uint64_t)u->ru_stime.tv_sec * 1000000 + (uint64_t)u->ru_stime.tv_usec,
+				   .max_rss_kb = (uint64_t)u->ru_maxrss};
+}
 
 #endif

@@ -288,18 +288,20 @@ static void obey(const struct keeper *k, const struct keeper_order *o)
 /* What has become of the children. */
 static void look(struct keeper *k)
 {
-	int status;
+	struct keeper_note n = {.kind = NOTE_ENDED};
+	struct rusage used;
 	pid_t pid;
 
-	while ((pid = waitpid(-1, &status, WNOHANG | WUNTRACED)) > 0) {
+	while ((pid = wait4(-1, &n.value, WNOHANG | WUNTRACED, &used)) > 0) {
 		if (pid != k->main)
 			continue;
-		if (WIFSTOPPED(status)) {
-			note(k, NOTE_STOPPED, WSTOPSIG(status), NULL);
+		if (WIFSTOPPED(n.value)) {
+			note(k, NOTE_STOPPED, WSTOPSIG(n.value), NULL);
 			continue;
 		}
 		k->main = 0;
-		note(k, NOTE_ENDED, status, NULL);
+		n.usage = exec_usage_of(&used);
+		(void)!send(k->orders, &n, sizeof(n), MSG_NOSIGNAL);
 	}
 }
 

@@ -17,6 +17,7 @@
 #include <sys/resource.h>
 #include <sys/types.h>
 #include "../base/err.h"
+#include "exec.h"
 #include "place.h"
 
 /* What the command is to find. The pointers lead into the message. */
@@ -41,6 +42,7 @@ enum keeper_note_kind { NOTE_STARTED = 1, NOTE_ERROR, NOTE_STOPPED, NOTE_ENDED }
 struct keeper_note {
 	enum keeper_note_kind kind;
 	int value; /* STARTED: pid; ERROR: enum exec_error; STOPPED: signal; ENDED: status of wait(2) */
+	struct exec_usage usage; /* ENDED */
 	struct err err;
 };
 

@@ -27,6 +27,7 @@ struct make_note {
 	uint32_t kind;
 	int32_t status; /* of wait(2) */
 	uint32_t here;
+	uint64_t cpu_us; /* END, FAILED: what it has used on the other node */
 	char node[68];
 	char text[MAKE_TEXT_MAX]; /* with its NUL */
 };

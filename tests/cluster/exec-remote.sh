@@ -92,6 +92,23 @@ size=$((64 << 20))
 is "$((size >> 20)) MB through cat" "$(head -c $size /dev/zero | openssl enc -aes-128-ctr -K 0 -iv 0 2>/dev/null | sha256sum)" \
 	"$(head -c $size /dev/zero | openssl enc -aes-128-ctr -K 0 -iv 0 2>/dev/null | g godwit exec --node n2 cat | sha256sum)"
 
+echo "# what it has used"
+busy='import os, time
+while time.process_time() < 0.6: pass
+os.system("exit 0"); raise SystemExit(3)'
+# timed NAME NODE COMMAND...: the line of --time, by which at least 0.6 s of a CPU was used there
+timed() {
+	local what=$1 node=$2
+	shift 2
+	"$@" >"$work/out" 2>"$work/said"
+	is "$what: its exit code" 3 $?
+	is "$what" "yes" "$(sed -n "s/^godwit: on $node: \\([0-9.]*\\) s elapsed, \\([0-9.]*\\) s user, \\([0-9.]*\\) s system, \\([0-9]*\\) KB\$/\\1 \\2 \\3 \\4/p" "$work/said" |
+		awk '{ print(($1 >= 0.6 && $2 + $3 >= 0.59 && $2 + $3 < 2 && $4 > 2000) ? "yes" : $0) }')"
+}
+timed "--time" n2 g godwit exec --node n2 --time "$python" -c "$busy"
+timed "--time, of a command that runs here" "this node" g godwit exec --node n1 --time "$python" -c "$busy"
+# shellcheck disable=SC2016 # expanded there
+says "--time, and a signal that ends it" 143 "godwit: on this node:" g godwit exec --node n1 --time sh -c 'kill -TERM $$'
 echo "# exit codes and signals"
 says "no such command" 127 'n2: cannot execute "./no-such-command": No such file' x ./no-such-command
 says "not executable" 126 'n2: cannot execute "./lines": Permission denied' x ./lines

@@ -190,6 +190,16 @@ on n2 godwit node unblock >/dev/null
 on n3 godwit node unblock >/dev/null
 expect_soon "not blocked" n1 Nodes '{}' 'not any(x["blocked"] for x in r["nodes"])'
 
+echo "# the CPU time of other nodes"
+project used <<END
+all: a b c d e f
+a b c d e f:
+	@$python -c 'import time; exec("while time.process_time() < 0.5: pass")'; uname -n >>places
+END
+g godwit make --report page.html </dev/null >/dev/null 2>"$work/err" || bad "a build that computes: $(cat "$work/err")"
+is "is counted" yes "$(sed -n 's/.* here, \([0-9.]*\) s elsewhere$/\1/p' "$work/err" |
+	awk -v n="$(grep -c '^n[23]$' places)" '{ print n && $1 >= 0.5 * n - 0.05 && $1 < n + 1 ? "yes" : $1 " s of " n " recipes" }')"
+has "in the page, too" "CPU time 0." "$(cat page.html)"
 echo "# ninja"
 project ninja <<'END'
 END
