@@ -413,6 +413,7 @@ static void on_note(struct command *c, const struct keeper_note *n)
 		command_fail(c, (enum exec_error)n->value, &n->err);
 		return;
 	case NOTE_STOPPED:
+		x->paused = x->client;
 		(void)!wire_exec_stopped_encode(&stopped, link_out(x->link));
 		break;
 	case NOTE_ENDED:

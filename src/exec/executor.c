@@ -105,6 +105,7 @@ static void link_event(void *arg, int fd, uint32_t events)
 
 	while ((r = link_recv(x->link, &h, &body, &e)) > 0) {
 		x->heard_ns = clock_mono_ns();
+		x->paused = false;
 		r = frame(x, &h, body);
 		if (r < 0) {
 			log_warn("%s came out of place", wire_type_name(h.type));
@@ -123,7 +124,7 @@ static void pulse(void *arg)
 	uint64_t now = clock_mono_ns();
 
 	x->pulse = loop_add_timer(x->loop, now + EXEC_PING_NS, pulse, x);
-	if (now > x->heard_ns + EXEC_SILENT_NS)
+	if (!x->paused && now > x->heard_ns + EXEC_SILENT_NS)
 		end("the caller's node has fallen silent");
 	if (now >= x->said_ns + EXEC_PING_NS && wire_exec_ping_encode(&m, link_out(x->link)) == 0)
 		executor_flush(x);

@@ -31,6 +31,7 @@ struct executor {
 	const char *run; /* directory of the daemon */
 	bool client; /* the other end is a client outside of the cluster: one CLIENT_START, no EXEC_START */
 	bool served; /* its command has come */
+	bool paused; /* its command has stopped, and it with that: it says nothing; TCP's keepalive finds it gone */
 	bool full; /* more waits for the link than EXEC_BACKLOG: outputs are not read */
 };
 

@@ -124,6 +124,17 @@ kill -TERM "$(inside)"
 wait $client
 is "a signal is passed on, to the command alone" 143 $?
 wait_for "and what it has started ends with it" 20 sleeps n2 3712 0
+begin 3715
+kill -TSTP "$(inside)"
+stopped() { grep -q '^State:.T' "/proc/$(inside)/status"; }
+wait_for "the client stops with its command" 20 stopped
+read -r -t 14 <"$work/never" # for longer than a silence may last
+kill -CONT "$(inside)" $client # and what waits for it in the sandbox, which has stopped with it
+wait_for "and goes on with it" 20 sh -c "! grep -q '^State:.T' /proc/$(inside)/status"
+is "which is still there" 1 "$(sleepers n2 3715)"
+kill -TERM "$(inside)"
+wait $client
+is "and ends as it is told to" 143 $?
 begin 3713 n3
 godwit sandbox kill n3 all
 wait $client
