@@ -121,13 +121,14 @@ def one(y, name, rng):
     w, want, _ = walk(y, name, lambda n, own: None)
     if want[0] != 0:
         return [f'{name} fails without being moved: {want}'], ''
-    count, bad, refused, moves = w.n, [], set(), 0
+    count, least, bad, refused, moves = w.n, w.n, [], set(), 0
     most = count if name == 'calls' else MOST
     y.made = {}
     for first in (0, 1):
         w, got, no = walk(y, name, turns(first, count, most))
         bad += compare(want, got, f'{name}, moved at every boundary, {("home", "away")[first]} first')
         moves += w.moves
+        least = min(least, w.n)  # a loop that waits for somebody has more of them now and then
         refused |= no
     # Where signals and other processes decide what comes first, the turns differ from run to run.
     for k in range(TRIES):
@@ -137,7 +138,7 @@ def one(y, name, rng):
         _, got, _ = walk(y, name, lambda n, own, k=k: ('h1', None, 'home', None)[(n + k) % 4] if k % 2 else rng.choice(['h2', 'home']))
         bad += compare(want, got, f'{name}, moved at some boundaries')
     bad += [] if bad else [f'{name} says that it proves {c}, which was not made while it was away' for c in missing]
-    if moves < min(count, most) // 4 and not refused:
+    if moves < min(least, most) // 4 and not refused:
         bad.append(f'{name}: only {moves} moves at {count} boundaries')
     if FULL and not bad:
         for k in range(1, count + 1, -(-count // (count if name == 'calls' else FRESH))):
