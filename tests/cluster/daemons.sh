@@ -20,6 +20,8 @@ cleanup()
 {
 	status=$?
 	for p in $pids; do kill -9 "$p" 2>/dev/null || :; done
+	# Helpers that only play wait for another daemon.
+	for p in $(pgrep -f "$tmp/bin/godwit-" || :); do kill -9 "$p" 2>/dev/null || :; done
 	if [ $status -ne 0 ]; then
 		echo "FAILED; the logs of the daemons:"
 		tail -n 25 "$tmp"/*/log

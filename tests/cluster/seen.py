@@ -84,8 +84,15 @@ def looks(y, look):
         assert before, 'nothing is seen'
         for host in ('h1', 'h2'):
             move(y, p, host)
-            now = look(p.pid)
-            assert now == before, f'on {host}: {now} instead of {before}'
+            now = []
+
+            def same(now=now):  # not in the moment in which the shepherd has the deputy do something
+                now[:] = [look(p.pid)]
+                return now[0] == before
+            try:
+                promises.wait_until('it looks as before', same, 10, y.pump)
+            except AssertionError:
+                raise AssertionError(f'on {host}: {now[0]} instead of {before}') from None
         assert not [e for e in y.ended.get(p.pid, []) if e[0] == 'home'], 'it has come home meanwhile'
     finally:
         p.close()

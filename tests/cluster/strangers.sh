@@ -37,9 +37,14 @@ restart() { # NODE: another daemon in its place
 	until_ "$1" Status '{}' "r['pid'] != $old and r['launcher']" >"$work/said" 2>&1 || bad "$1 does not come back: $(cat "$work/said")"
 }
 # stranger WHAT STATE SENTENCE1 SENTENCE3: what n1 says of n3, and n3 of n1
+# knows NODE OTHER STATE. Who is silent is spoken to by chance, which may take minutes; doctor does it now.
+knows() {
+	on "$1" godwit doctor >/dev/null 2>&1
+	call "$1" Nodes '{}' "any(x['name'] == '$2' and x['state'] == '$3' for x in r['nodes'])"
+}
 stranger() {
-	expect_soon "$1: n1 knows what is wrong with n3" n1 Nodes '{}' "any(x['name'] == 'n3' and x['state'] == '$2' for x in r['nodes'])"
-	expect_soon "$1: and n3 with n1" n3 Nodes '{}' "any(x['name'] == 'n1' and x['state'] == '$2' for x in r['nodes'])"
+	wait_for "$1: n1 knows what is wrong with n3" 60 knows n1 n3 "$2"
+	wait_for "$1: and n3 with n1" 60 knows n3 n1 "$2"
 	says "$1: a move there" 3 "$3" migrate "$job" n3
 	says "$1: a move from there" 3 "$4" on n3 godwit migrate "$other" n1
 	has "$1: godwit nodes says it" "$3" "$(on n1 godwit nodes --json)"
