@@ -6,10 +6,9 @@
 # output that they have where there is memory enough; the same with ushering off, and nothing else changed, are killed by the
 # kernel. Nothing is balanced here: what moves, moves for memory.
 set -u
+[ "${GODWIT_FULL:-}" = 1 ] || { echo "ushering.sh: takes minutes, and is run by ./check full"; exit 77; }
 # shellcheck source=tests/cluster/lib.sh
 . "$(dirname "$0")/lib.sh" ushering.sh
-
-[ "${GODWIT_FULL:-}" = 1 ] || { echo "ushering.sh: takes minutes, and is run by ./check full"; exit 77; }
 
 jobs="a b c d e"
 most=110 # MiB of each; 5 of them and the node's own need more than twice what a node has
